@@ -1,0 +1,71 @@
+"""What a framework's adapter must offer; the pipeline knows nothing else of a framework."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from conformance.entry import Conversion
+from conformance.model import Case, FrameworkInfo
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One conversion, as the pipeline hands it to an adapter."""
+
+    case: Case
+    #: The adapter's own :attr:`FrameworkInfo.conversion`, filled from the entry.
+    conversion: Conversion
+    #: Folder of the zoo file: relative paths start here, factories are imported from here.
+    zoo_dir: Path
+    #: Where downloads may be kept between runs.
+    cache_dir: Path
+    offline: bool
+    seed: int
+
+
+class Adapter(Protocol):
+    """A framework, reduced to the five things that a proof needs.
+
+    ``model`` is opaque to the caller. Names are the contract between the methods: the keys
+    of ``feeds`` are the ONNX input names, the keys that :meth:`outputs` returns are the
+    ONNX output names, and both are in graph order.
+    """
+
+    info: ClassVar[FrameworkInfo]
+
+    def load(self, job: Job) -> Any:
+        """Load or build the source model in inference mode.
+
+        Raises:
+            LoadError: with what was wrong and what to do.
+        """
+
+    def bind(self, model: Any, feeds: Mapping[str, np.ndarray]) -> Callable[[], Any]:
+        """Convert ``feeds`` once and return a call that runs the model and nothing else.
+
+        The call is what source latency times; what it returns is passed to :meth:`outputs`.
+        """
+
+    def outputs(self, model: Any, result: Any) -> Arrays:
+        """Turn what the bound call returned into arrays by ONNX output name."""
+
+    def in_float64(self, model: Any) -> Any:
+        """Return a copy of the model that computes in float64; the original is unchanged.
+
+        Raises:
+            Float64Unavailable: with the reason, when it cannot.
+        """
+
+    def export(self, model: Any, job: Job, feeds: Arrays, path: Path) -> None:
+        """Write the ONNX model to ``path``, tracing with ``feeds`` (the first input set).
+
+        Raises:
+            ExportError: when the exporter fails or cannot do what the entry asks.
+        """

@@ -1,0 +1,168 @@
+"""The bundle: a framework-free folder with a model, its test data and where it came from.
+
+Layout::
+
+    model.onnx [model.onnx.data]
+    test_data_set_0/{input_0.pb,...,output_0.pb,...}   what onnx_test_runner reads
+    reference_fp64/test_data_set_0/{output_0.pb,...}   where the source ran in float64
+    bundle.json                                        BundleManifest
+
+A bundle is complete or absent: ``bundle.json`` is written last and lists the digest of
+every other file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydantic
+
+from conformance.errors import CorruptBundle
+from conformance.model import SCHEMA_VERSION, Case, from_json, to_json
+from conformance.tensors import Arrays, read_tensors, write_tensors
+
+MODEL = "model.onnx"
+MANIFEST = "bundle.json"
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigest:
+    """A file of the bundle, as it was when the bundle was made."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BundleManifest:
+    """What was converted, how, with what, and what it cost."""
+
+    case: Case
+    seed: int
+    versions: dict[str, str]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    data_sets: int
+    fp64_unavailable: str | None
+    source_median_ns: int | None
+    export_seconds: float
+    size_bytes: int
+    nodes: int
+    peak_rss_bytes: int | None
+    files: dict[str, FileDigest]
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """One input set with what the source answered: output name to array, in graph order."""
+
+    inputs: Arrays
+    outputs: Arrays
+    #: The same outputs computed in float64, where the source can.
+    outputs_fp64: Arrays | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle on disk."""
+
+    path: Path
+    manifest: BundleManifest
+
+    @property
+    def model_path(self) -> Path:
+        """The ONNX model."""
+        return self.path / MODEL
+
+    def data_sets(self) -> Iterator[DataSet]:
+        """The data sets in order, read as they are asked for; the first is the traced one.
+
+        Raises:
+            CorruptBundle: when a tensor is missing or cannot be read.
+        """
+        for number in range(self.manifest.data_sets):
+            folder = self.path / f"test_data_set_{number}"
+            reference = self.path / "reference_fp64" / folder.name
+            outputs = read_tensors(folder, "output")
+            if tuple(outputs) != self.manifest.outputs:
+                raise CorruptBundle(
+                    f"{folder} holds outputs {list(outputs)}, "
+                    f"its manifest names {list(self.manifest.outputs)}"
+                )
+            yield DataSet(
+                inputs=read_tensors(folder, "input"),
+                outputs=outputs,
+                outputs_fp64=read_tensors(reference, "output") if reference.is_dir() else None,
+            )
+
+
+def write_data_sets(folder: Path, data_sets: list[DataSet]) -> None:
+    """Write the data sets of a bundle that is being made."""
+    for number, data_set in enumerate(data_sets):
+        name = f"test_data_set_{number}"
+        write_tensors(folder / name, "input", data_set.inputs)
+        write_tensors(folder / name, "output", data_set.outputs)
+        if data_set.outputs_fp64 is not None:
+            write_tensors(folder / "reference_fp64" / name, "output", data_set.outputs_fp64)
+
+
+def digest_files(folder: Path) -> dict[str, FileDigest]:
+    """Digest of every file below ``folder`` but the manifest, by its relative POSIX path."""
+    return {
+        file.relative_to(folder).as_posix(): _digest(file)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != MANIFEST
+    }
+
+
+def write_manifest(folder: Path, manifest: BundleManifest) -> Bundle:
+    """Complete the bundle."""
+    text = json.dumps(to_json(manifest), indent=1, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return Bundle(folder, manifest)
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Open a bundle and verify every file's digest.
+
+    Raises:
+        CorruptBundle: naming the file that is missing, damaged or not ours.
+    """
+    file = folder / MANIFEST
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        manifest = from_json(BundleManifest, data)
+    except (OSError, ValueError, pydantic.ValidationError) as error:
+        raise CorruptBundle(f"{file} cannot be read: {error}") from error
+    if manifest.schema_version > SCHEMA_VERSION:
+        raise CorruptBundle(
+            f"{file} has schema_version {manifest.schema_version}; this version of "
+            f"pytest-onnx-conformance reads up to {SCHEMA_VERSION}: upgrade it"
+        )
+    for name, expected in manifest.files.items():
+        try:
+            actual = _digest(folder / name)
+        except OSError as error:
+            raise CorruptBundle(f"{folder / name} cannot be read: {error.strerror}") from error
+        if actual != expected:
+            raise CorruptBundle(
+                f"{folder / name} is damaged: {actual.size_bytes} bytes with SHA-256 "
+                f"{actual.sha256[:12]}..., expected {expected.size_bytes} with "
+                f"{expected.sha256[:12]}..."
+            )
+    return Bundle(folder, manifest)
+
+
+def _digest(file: Path) -> FileDigest:
+    digest, size = hashlib.sha256(), 0
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+    return FileDigest(digest.hexdigest(), size)

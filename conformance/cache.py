@@ -1,0 +1,165 @@
+"""Content-addressed store of bundles: looked up by what went into them, verified on read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.machinery import PathFinder
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock
+from packaging.requirements import Requirement
+
+from conformance.bundle import MANIFEST, Bundle, read_bundle
+from conformance.entry import ZooEntry
+from conformance.errors import CorruptBundle
+from conformance.model import Case, FrameworkInfo
+
+#: Entry fields that change what a conversion produces; the others only judge it.
+_CONVERSION_FIELDS = {"framework", "source", "inputs", "dynamic", "conversion"}
+_ENGINE = ("adapters", "sources", "variants", "inputs.py", "pipeline.py", "bundle.py", "tensors.py")
+T = TypeVar("T")
+
+
+class BundleCache:
+    """Bundles under ``<root>/bundles``, one folder per key, complete or absent."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def get_or_make(self, key: str, make: Callable[[Path], T]) -> tuple[Bundle | None, T | None]:
+        """The bundle of ``key``; made under a lock when there is none or a damaged one.
+
+        Args:
+            key: from :func:`bundle_key`.
+            make: fills the empty folder it is given. The folder becomes the bundle if
+                ``make`` left a complete one, and is removed otherwise.
+
+        Returns:
+            The bundle, or None when ``make`` left none; and what ``make`` returned, or None
+            when the bundle was there already.
+        """
+        final = self.root / "bundles" / key[:2] / key
+        with self._locked(key):
+            bundle = self._existing(final)
+            if bundle is not None:
+                return bundle, None
+            final.parent.mkdir(parents=True, exist_ok=True)
+            partial = Path(tempfile.mkdtemp(prefix=f".{key[:12]}-", dir=final.parent))
+            try:
+                outcome = make(partial)
+                if not (partial / MANIFEST).is_file():
+                    return None, outcome
+                partial.replace(final)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+        return read_bundle(final), outcome
+
+    def _existing(self, folder: Path) -> Bundle | None:
+        if not folder.is_dir():
+            return None
+        try:
+            return read_bundle(folder)
+        except CorruptBundle as error:
+            warnings.warn(f"cached bundle dropped: {error}", stacklevel=2)
+            shutil.rmtree(folder)
+            return None
+
+    @contextmanager
+    def _locked(self, key: str) -> Iterator[None]:
+        locks = self.root / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / f"{key}.lock"):
+            yield
+
+
+def bundle_key(case: Case, info: FrameworkInfo, zoo_dir: Path, seed: int) -> str:
+    """SHA-256 over everything that decides what a conversion produces.
+
+    That is the entry's conversion fields, exporter, opset, variant and seed; the digests of
+    local files and of the packages that its factories come from; the conversion code of
+    this package; and the versions of the packages that take part.
+    """
+    entry = case.entry
+    parts = {
+        "entry": entry.model_dump(mode="json", include=_CONVERSION_FIELDS),
+        "exporter": case.exporter,
+        "opset": case.opset,
+        "variant": case.variant,
+        "seed": seed,
+        # by name, not by path: the same sources in another checkout are the same sources
+        "files": [[path.name, _tree_digest(path)] for path in _local_files(entry, zoo_dir)],
+        "versions": versions_of(_distributions(entry, info)),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def versions_of(distributions: tuple[str, ...]) -> dict[str, str | None]:
+    """Installed version by distribution name, None where it is not installed."""
+    found: dict[str, str | None] = {}
+    for name in distributions:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _distributions(entry: ZooEntry, info: FrameworkInfo) -> tuple[str, ...]:
+    required = tuple(Requirement(text).name for text in entry.requires)
+    # scipy and pandas feed scikit-learn's numbers; onnx-ir is what the torch exporter builds with
+    return (*info.distributions, *required, "numpy", "onnx", "onnx-ir", "onnxscript", "scipy")
+
+
+def _local_files(entry: ZooEntry, zoo_dir: Path) -> list[Path]:
+    package = Path(__file__).parent
+    files = [package / name for name in _ENGINE]
+    if entry.source.path is not None:
+        files.append(zoo_dir / entry.source.path)
+    files += [zoo_dir / name for name in entry.inputs.files or ()]
+    for reference in _references(entry):
+        top_level = reference.partition(":")[0].partition(".")[0]
+        spec = PathFinder.find_spec(top_level, [str(zoo_dir)]) or PathFinder.find_spec(top_level)
+        if spec is not None and spec.origin is not None:
+            origin = Path(spec.origin)
+            files.append(origin.parent if origin.name == "__init__.py" else origin)
+        elif spec is not None:
+            files += [Path(location) for location in spec.submodule_search_locations or ()]
+    return files
+
+
+def _references(entry: ZooEntry) -> Iterator[str]:
+    """Every ``pkg.module:name`` of the entry, conversion parameters included."""
+    pending: list[object] = [entry.framework, entry.source.factory, entry.inputs.factory]
+    pending.append(dict(entry.conversion))
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending.extend(value.values())
+        elif isinstance(value, list | tuple):
+            pending.extend(value)
+        elif isinstance(value, str) and ":" in value:
+            yield value
+
+
+@cache
+def _tree_digest(path: Path) -> str | None:
+    """Digest of a file, or of a folder's files (only ``.py`` ones in a Python package)."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    if not path.is_dir():
+        return None
+    pattern = "*.py" if (path / "__init__.py").is_file() else "*"
+    digest = hashlib.sha256()
+    for file in sorted(f for f in path.rglob(pattern) if f.is_file()):
+        digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()

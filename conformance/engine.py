@@ -1,0 +1,362 @@
+"""One test of one case, from its preconditions to its record.
+
+The engine decides nothing numerical: it finds or makes the bundle, has the pipeline's
+functions run where the executor runs them, holds the outcome against what the zoo expects,
+and writes down what happened. The suite and the tools both stand on it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from conformance.bundle import Bundle
+from conformance.cache import BundleCache, bundle_key
+from conformance.entry import Conversion, Expectation, ZooEntry
+from conformance.execution.child import Executor
+from conformance.execution.contract import Completed, Failure, Spec, failure_of, shorten
+from conformance.model import (
+    ExportResult,
+    FrameworkInfo,
+    LatencyResult,
+    ParityReport,
+    Record,
+    Stage,
+    TestKind,
+    TestRef,
+    Verdict,
+    from_json,
+    to_json,
+)
+from conformance.zoo import LocatedCase
+
+_RUNTIME_PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.pipeline")
+#: The stages that each test answers for; a known failure is expected of exactly one test.
+_STAGES_OF = {
+    TestKind.EXPORT: (Stage.LOAD, Stage.INPUTS, Stage.REFERENCE, Stage.EXPORT, Stage.CHECK),
+    TestKind.PARITY: (Stage.SESSION, Stage.PARITY),
+    TestKind.LATENCY: (Stage.LATENCY,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the cases of one run are worked on."""
+
+    cache_dir: Path
+    #: Scratch folder of this process; emptied by whoever made it.
+    workdir: Path
+    #: File in which children say what they are doing.
+    progress: Path
+    offline: bool
+    #: A missing framework or provider is a failure instead of not-run.
+    require: bool
+    seed: int
+    worker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Conversion:
+    bundle: Bundle | None
+    failure: Failure | None
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    parity: ParityReport | None
+    placement: dict[str, int] | None
+    failure: Failure | None
+
+
+class Engine:
+    """Runs the tests of cases; remembers conversions and proofs within its lifetime."""
+
+    def __init__(
+        self, settings: Settings, executor: Executor, frameworks: Mapping[str, FrameworkInfo]
+    ) -> None:
+        self._settings = settings
+        self._executor = executor
+        self._frameworks = frameworks
+        self._cache = BundleCache(settings.cache_dir)
+        self._conversions: dict[str, _Conversion] = {}
+        self._proofs: dict[str, _Proof] = {}
+        #: Failures that a test of this run has reported; dependents point at them.
+        self._reported: set[tuple[TestKind, str]] = set()
+        self._runs = 0
+
+    def run(self, located: LocatedCase, ref: TestRef) -> Record:
+        """Run the test that ``ref`` names and return its record; never raises for a model."""
+        started = datetime.now(UTC).isoformat(timespec="milliseconds")
+        clock = time.perf_counter()
+        conversion = self._converted(located)
+        fields: dict[str, Any] = {}
+        failure, owner, last_stage = conversion.failure, TestKind.EXPORT, Stage.CHECK
+        if conversion.bundle is not None:
+            fields["export"] = _export_result(conversion.bundle, cached=conversion.cached)
+            if ref.provider is not None:
+                proof = self._proved(located, conversion.bundle, ref.provider)
+                failure, owner, last_stage = proof.failure, TestKind.PARITY, Stage.PARITY
+                fields |= {"parity": proof.parity, "placement": proof.placement}
+                if failure is None and ref.test is TestKind.LATENCY:
+                    owner, last_stage = TestKind.LATENCY, Stage.LATENCY
+                    failure, fields["latency"] = self._measured(
+                        located, conversion.bundle, ref.provider
+                    )
+        return Record(
+            ref=ref,
+            **self._judged(located.case.entry, ref, failure, owner, last_stage),
+            started=started,
+            duration_s=round(time.perf_counter() - clock, 6),
+            worker=self._settings.worker,
+            **fields,
+        )
+
+    def close(self) -> None:
+        """End the executor's processes."""
+        self._executor.close()
+
+    # -- the three pieces of work ------------------------------------------------------
+
+    def _converted(self, located: LocatedCase) -> _Conversion:
+        key = located.case.key
+        if key not in self._conversions:
+            self._conversions[key] = self._convert(located)
+        return self._conversions[key]
+
+    def _convert(self, located: LocatedCase) -> _Conversion:
+        case, entry = located.case, located.case.entry
+        info = self._frameworks.get(entry.framework) or _foreign(entry.framework)
+        if missing := missing_requirements(entry, info):
+            return _Conversion(None, Failure(Verdict.NOT_RUN, Stage.LOAD, missing, None), False)
+
+        def make(out: Path) -> Completed:
+            payload = {
+                "case": to_json(case),
+                "zoo_dir": str(located.zoo_dir),
+                "cache_dir": str(self._settings.cache_dir),
+                "offline": self._settings.offline,
+                "seed": self._settings.seed,
+                "out": str(out),
+            }
+            preload = (*info.preload, "conformance.pipeline")
+            return self._execute("convert", case.key, entry, payload, preload)
+
+        try:
+            key = bundle_key(case, info, located.zoo_dir, self._settings.seed)
+            bundle, completed = self._cache.get_or_make(key, make)
+        except OSError as error:
+            return _Conversion(None, failure_of(error, Stage.EXPORT), False)
+        failure = completed.failure if completed else None
+        return _Conversion(bundle, failure, cached=completed is None)
+
+    def _proved(self, located: LocatedCase, bundle: Bundle, provider: str) -> _Proof:
+        key = located.case.id_on(provider)
+        if key not in self._proofs:
+            self._proofs[key] = self._prove(located, bundle, provider)
+        return self._proofs[key]
+
+    def _prove(self, located: LocatedCase, bundle: Bundle, provider: str) -> _Proof:
+        entry = located.case.entry
+        payload = {
+            "bundle": str(bundle.path),
+            "provider": provider,
+            "tolerance": entry.tolerance.model_dump(mode="json", exclude_unset=True),
+        }
+        key = located.case.id_on(provider)
+        completed = self._execute("prove", key, entry, payload, _RUNTIME_PRELOAD)
+        if completed.value is None:
+            return _Proof(None, None, completed.failure)
+        report = from_json(ParityReport, completed.value["parity"])
+        return _Proof(report, completed.value["placement"], parity_failure(report))
+
+    def _measured(
+        self, located: LocatedCase, bundle: Bundle, provider: str
+    ) -> tuple[Failure | None, LatencyResult | None]:
+        payload = {"bundle": str(bundle.path), "provider": provider}
+        key = located.case.id_on(provider)
+        completed = self._execute("measure", key, located.case.entry, payload, _RUNTIME_PRELOAD)
+        if completed.value is None:
+            return completed.failure, None
+        return None, from_json(LatencyResult, completed.value["latency"])
+
+    def _execute(
+        self,
+        function: str,
+        label: str,
+        entry: ZooEntry,
+        payload: dict[str, Any],
+        preload: tuple[str, ...],
+    ) -> Completed:
+        self._runs += 1
+        workdir = self._settings.workdir / f"{function}-{self._runs}"
+        workdir.mkdir(parents=True)
+        self._settings.progress.unlink(missing_ok=True)
+        try:
+            return self._executor.run(
+                Spec(
+                    target=f"conformance.pipeline:{function}",
+                    payload={"label": label, **payload},
+                    workdir=workdir,
+                    progress=self._settings.progress,
+                    timeout_s=entry.timeout,
+                    preload=preload,
+                )
+            )
+        finally:
+            self._settings.progress.unlink(missing_ok=True)
+
+    # -- from an outcome to a verdict --------------------------------------------------
+
+    def _judged(
+        self,
+        entry: ZooEntry,
+        ref: TestRef,
+        failure: Failure | None,
+        owner: TestKind,
+        last_stage: Stage,
+    ) -> dict[str, Any]:
+        """Verdict, stage, reason, link and details of a record.
+
+        Args:
+            owner: the test that answers for ``failure``. A dependent points at it when it
+                has reported, and reports in its place when it was not selected.
+        """
+        expected = _expectations(entry, ref)
+        if failure is None:
+            due = [e for e in expected if e.stage in _STAGES_OF[ref.test]]
+            return _unexpected_pass(due[0], last_stage) if due else _verdict(
+                Verdict.PASS, last_stage, None
+            )
+        blocker = ref.case if owner is TestKind.EXPORT else ref.id
+        if ref.test is not owner and (owner, blocker) in self._reported:
+            reason = f"not run, {owner} of {blocker} is {failure.verdict}: {failure.reason}"
+            return _verdict(Verdict.NOT_RUN, failure.stage, shorten(reason))
+        self._reported.add((owner, blocker))
+        if failure.verdict is Verdict.NOT_RUN and self._settings.require:
+            failure = replace(
+                failure, verdict=Verdict.FAIL, reason=f"{failure.reason} (--zoo-require)"
+            )
+            expected = []
+        if failure.verdict is Verdict.FAIL and expected:
+            return _held_against(expected, failure)
+        return _verdict(failure.verdict, failure.stage, failure.reason, details=failure.details)
+
+
+def _unexpected_pass(expectation: Expectation, last_stage: Stage) -> dict[str, Any]:
+    reason = (
+        f"was expected to fail at {expectation.stage} ({expectation.reason}); "
+        "it works now: remove 'expect' from the entry"
+    )
+    return _verdict(Verdict.UNEXPECTED_PASS, last_stage, reason, link=expectation.link)
+
+
+def _held_against(expected: Sequence[Expectation], failure: Failure) -> dict[str, Any]:
+    """A failure of a case that has known ones: the very failure, or another in its place."""
+    text = f"{failure.reason}\n{failure.details or ''}"
+    unmet = []
+    for expectation in expected:
+        if expectation.stage != failure.stage:
+            unmet.append(f"at {expectation.stage}")
+        elif expectation.match is not None and not re.search(expectation.match, text):
+            unmet.append(f"that matches {expectation.match!r}")
+        else:
+            return _verdict(
+                Verdict.EXPECTED_FAIL,
+                failure.stage,
+                expectation.reason,
+                link=expectation.link,
+                details=f"{failure.reason}\n\n{failure.details or ''}",
+            )
+    reason = f"{failure.reason} (the zoo expects a failure {' or '.join(unmet)})"
+    return _verdict(Verdict.FAIL, failure.stage, reason, details=failure.details)
+
+
+def parity_failure(report: ParityReport) -> Failure | None:
+    """What a comparison means: a failure, a comparison that proves nothing, or None."""
+    for verdict, lines in (
+        (Verdict.FAIL, report.all_problems),
+        (Verdict.VACUOUS, report.vacuous_outputs),
+    ):
+        if lines:
+            more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+            return Failure(verdict, Stage.PARITY, shorten(lines[0] + more), "\n".join(lines))
+    return None
+
+
+def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
+    """What must be installed before this entry can run, as a sentence; None if nothing."""
+    absent = [name for name in info.distributions if _installed(name) is None]
+    if absent:
+        return (
+            f"{', '.join(absent)} not installed: "
+            f"pip install 'pytest-onnx-conformance[{info.extra}]'"
+        )
+    for text in entry.requires:
+        requirement = Requirement(text)
+        found = _installed(requirement.name)
+        if found is None:
+            return f"{requirement.name} not installed: pip install '{text}'"
+        if found not in requirement.specifier:
+            return f"{requirement.name} {found} is not {requirement.specifier}: pip install '{text}'"
+    return None
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _foreign(framework: str) -> FrameworkInfo:
+    """What is known of an adapter that a zoo names as ``pkg.module:Adapter``: nothing."""
+    return FrameworkInfo(framework, (), 0, (0, 0), (), "", (), Conversion)
+
+
+def _expectations(entry: ZooEntry, ref: TestRef) -> list[Expectation]:
+    """The known failures that concern this test's case, at whichever stage."""
+    return [
+        expectation
+        for expectation in entry.expect
+        if expectation.exporter in (None, ref.exporter)
+        and expectation.opset in (None, ref.opset)
+        and (ref.provider is None or expectation.provider in (None, ref.provider))
+    ]
+
+
+def _export_result(bundle: Bundle, *, cached: bool) -> ExportResult:
+    manifest = bundle.manifest
+    return ExportResult(
+        export_seconds=round(manifest.export_seconds, 3),
+        size_bytes=manifest.size_bytes,
+        nodes=manifest.nodes,
+        cached=cached,
+        peak_rss_bytes=manifest.peak_rss_bytes,
+        fp64_unavailable=manifest.fp64_unavailable,
+    )
+
+
+def _verdict(
+    verdict: Verdict,
+    stage: Stage,
+    reason: str | None,
+    *,
+    link: str | None = None,
+    details: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "verdict": verdict,
+        "stage": stage,
+        "reason": reason,
+        "link": link,
+        "details": details,
+    }

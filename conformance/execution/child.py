@@ -1,0 +1,225 @@
+"""Run specs in children that can be killed, and say truthfully how each one ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from conformance.execution.contract import OUTPUT_TAIL_CHARS, Completed, Failure, Spec
+from conformance.execution.process import read_result
+from conformance.execution.progress import read_activity
+from conformance.model import Stage, Verdict, to_json
+
+#: Numeric libraries read these when they are loaded: one thread per child, because the
+#: workers already use every core, and because latency is quoted for one thread.
+_ONE_THREAD = {
+    name: "1"
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+    )
+}
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TQDM_DISABLE": "1"}
+_SECONDS_TO_DIE = 5.0
+_SECONDS_TO_PRELOAD = 300.0
+
+
+class Executor(Protocol):
+    """Runs a spec somewhere and reports how it ended."""
+
+    def run(self, spec: Spec) -> Completed:
+        """Run ``spec`` to its end or to its timeout; never raises for what the work does."""
+
+    def close(self) -> None:
+        """Give back what the executor holds; running work is killed."""
+
+
+class ForkedChildren:
+    """Children forked from a preloaded parent, one parent per set of modules (POSIX)."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = {**os.environ, **_ONE_THREAD, **_QUIET, **(environment or {})}
+        self._servers: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
+
+    def run(self, spec: Spec) -> Completed:
+        """See :class:`Executor`."""
+        server = self._server(spec.preload)
+        requests, answers = server.stdin, server.stdout
+        if requests is None or answers is None:
+            raise RuntimeError("the fork server was started without pipes")
+        requests.write(f"{_write_spec(spec)}\n".encode())
+        requests.flush()
+        # importing the preloaded modules does not count to the entry's timeout
+        started = _read_line(answers, _SECONDS_TO_PRELOAD)
+        if not started:
+            return self._server_died(spec)
+        pid = int(json.loads(started)["pid"])
+        try:
+            ended = _read_line(answers, spec.timeout_s)
+            timed_out = ended is None
+            if timed_out:
+                _kill_group(pid)
+                ended = _read_line(answers, _SECONDS_TO_DIE)
+        finally:
+            _kill_group(pid)  # grandchildren that outlived their parent; all of it on Ctrl-C
+        if not ended:
+            return self._server_died(spec)
+        usage = json.loads(ended)
+        return _completed(spec, usage["status"], usage["peak_rss_bytes"], timed_out=timed_out)
+
+    def close(self) -> None:
+        """See :class:`Executor`."""
+        for server in self._servers.values():
+            server.kill()
+            server.wait()
+        self._servers.clear()
+
+    def _server(self, preload: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        server = self._servers.get(preload)
+        if server is None or server.poll() is not None:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "conformance.execution.forkserver", *preload],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=self._environment,
+                bufsize=0,
+                start_new_session=True,  # Ctrl-C is ours to handle, not the server's
+            )
+            self._servers[preload] = server
+        return server
+
+    def _server_died(self, spec: Spec) -> Completed:
+        server = self._servers.pop(spec.preload)
+        server.kill()
+        code = server.wait()
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        modules = ", ".join(spec.preload)
+        reason = f"the process that preloads {modules} ended with {how}; try it in a new process"
+        return Completed(None, Failure(Verdict.INFRA_ERROR, _stage_of(spec), reason, None))
+
+
+class SpawnedChildren:
+    """A fresh interpreter per spec: slower, and right where forking is not to be had."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = {**os.environ, **_ONE_THREAD, **_QUIET, **(environment or {})}
+
+    def run(self, spec: Spec) -> Completed:
+        """See :class:`Executor`."""
+        with (spec.workdir / "output.log").open("wb") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "conformance.execution.process", str(_write_spec(spec))],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,
+            )
+        timed_out = False
+        try:
+            code = child.wait(spec.timeout_s)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            code = -signal.SIGKILL
+        finally:
+            _kill_group(child.pid)
+            child.wait()
+        status = -code if code < 0 else code << 8
+        return _completed(spec, status, None, timed_out=timed_out)
+
+    def close(self) -> None:
+        """See :class:`Executor`; no process outlives its :meth:`run`."""
+
+
+def children(environment: Mapping[str, str] | None = None) -> Executor:
+    """The fastest executor that is safe on this platform.
+
+    Forking a process that has loaded frameworks is proven on Linux only.
+    """
+    return (ForkedChildren if sys.platform == "linux" else SpawnedChildren)(environment)
+
+
+def _write_spec(spec: Spec) -> Path:
+    file = spec.workdir / "spec.json"
+    file.write_text(json.dumps(to_json(spec)), encoding="utf-8")
+    return file
+
+
+def _read_line(stream: IO[Any], timeout_s: float | None) -> bytes | None:
+    """A line from an unbuffered pipe: None on timeout, empty when the writer is gone."""
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    line = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while not line.endswith(b"\n"):
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not selector.select(left):
+                return None
+            byte = stream.read(1)
+            if not byte:
+                return b""
+            line += byte
+    return line
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return  # it is gone, and with it its group
+
+
+def _stage_of(spec: Spec) -> Stage:
+    activity = read_activity(spec.progress)
+    return activity.stage if activity else Stage.LOAD
+
+
+def _completed(
+    spec: Spec, status: int, peak_rss_bytes: int | None, *, timed_out: bool
+) -> Completed:
+    tail = _output_tail(spec.workdir)
+    stage = _stage_of(spec)
+    result = None if timed_out else read_result(spec.workdir)
+    if result is not None and status == 0:
+        value, failure = result
+        if failure is not None:
+            details = "\n".join(part for part in (failure.details, tail) if part)
+            failure = Failure(failure.verdict, failure.stage, failure.reason, details)
+        return Completed(value, failure, peak_rss_bytes)
+    if timed_out:
+        verdict = Verdict.FAIL
+        reason = f"took longer than {spec.timeout_s:g} s and was stopped ('timeout' of the entry)"
+    elif os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        killed = number == signal.SIGKILL
+        verdict = Verdict.INFRA_ERROR if killed else Verdict.FAIL
+        reason = f"the process was ended by {signal.Signals(number).name}"
+        if killed:
+            reason += " from outside, as the kernel does when memory runs out"
+    else:
+        verdict = Verdict.FAIL
+        reason = f"the process exited with status {os.waitstatus_to_exitcode(status)} and no result"
+    return Completed(None, Failure(verdict, stage, reason, tail), peak_rss_bytes)
+
+
+def _output_tail(workdir: Path) -> str | None:
+    try:
+        with (workdir / "output.log").open("rb") as log:
+            log.seek(0, os.SEEK_END)
+            log.seek(max(0, log.tell() - OUTPUT_TAIL_CHARS))
+            text = log.read().decode("utf-8", errors="replace").strip()
+    except OSError:
+        return None
+    return text or None

@@ -1,0 +1,156 @@
+"""Input sets: generated from a spec, made by a factory, or read from files."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from conformance.entry import TensorSpec, ZooEntry
+from conformance.errors import InputsError
+from conformance.sources.factory import load_reference
+from conformance.tensors import Arrays
+
+
+def input_sets(entry: ZooEntry, zoo_dir: Path, seed: int) -> list[Arrays]:
+    """The entry's input sets: input name to array; the first set is the one to trace.
+
+    Raises:
+        InputsError: when they cannot be made, differ in names, dtypes or ranks, or leave a
+            declared dynamic axis at the traced size.
+    """
+    inputs = entry.inputs
+    if inputs.spec is not None:
+        sets = [_generate(inputs.spec, sizes, seed + i) for i, sizes in enumerate(inputs.sets)]
+        if not inputs.sets:
+            sets = [_generate(inputs.spec, {}, seed + i) for i in range(2)]
+    elif inputs.factory is not None:
+        sets = _from_factory(inputs.factory, dict(inputs.args), zoo_dir, seed)
+    else:
+        sets = [_from_file(zoo_dir / name) for name in inputs.files or ()]
+    _check_alike(sets)
+    _check_dynamic(sets, entry.dynamic_axes())
+    return sets
+
+
+def _generate(spec: Mapping[str, TensorSpec], sizes: Mapping[str, int], seed: int) -> Arrays:
+    arrays: Arrays = {}
+    for name, tensor in spec.items():
+        # a generator per input: adding an input does not change the values of the others
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        shape = tuple(sizes[size] if isinstance(size, str) else size for size in tensor.shape)
+        arrays[name] = _draw(tensor, shape, rng)
+    return arrays
+
+
+def _draw(tensor: TensorSpec, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    dtype = object if tensor.dtype == "string" else np.dtype(tensor.dtype)
+    kind = np.dtype(dtype).kind
+    fill = tensor.fill or {"f": "normal", "b": "coin", "O": "choice"}.get(kind, "integers")
+    low = 0.0 if tensor.low is None else tensor.low
+    match fill:
+        case "normal":
+            return rng.standard_normal(shape).astype(dtype)
+        case "uniform":
+            return rng.uniform(low, 1.0 if tensor.high is None else tensor.high, shape).astype(
+                dtype
+            )
+        case "integers":
+            high = 2 if tensor.high is None else int(tensor.high)
+            return rng.integers(int(low), high, shape).astype(dtype)
+        case "coin":
+            return rng.integers(0, 2, shape).astype(dtype)
+        case "mask":
+            return _mask(shape, rng).astype(dtype)
+        case "choice":
+            values = np.array(tensor.values, dtype=dtype)
+            return values[rng.integers(0, len(values), shape)]
+        case "ones":
+            return np.ones(shape, dtype)
+        case _:
+            return np.zeros(shape, dtype)
+
+
+def _mask(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Ones followed by padding zeros along the last axis; at least half of it is real."""
+    length = shape[-1]
+    real = rng.integers((length + 1) // 2, length + 1, shape[:-1])
+    if real.size:
+        real.flat[0] = length  # one full row, so that the mask never hides a whole column
+    return np.arange(length) < real[..., None]
+
+
+def _from_factory(reference: str, args: dict[str, object], zoo_dir: Path, seed: int) -> list[Arrays]:
+    factory = load_reference(reference, zoo_dir)
+    try:
+        made = factory(seed=seed, **args)
+    except Exception as error:
+        raise InputsError(
+            f"input factory '{reference}' raised {type(error).__name__}: {error}"
+        ) from error
+    try:
+        return [{name: np.asarray(array) for name, array in one.items()} for one in made]
+    except (TypeError, AttributeError, ValueError) as error:
+        raise InputsError(
+            f"input factory '{reference}' must return a list of input sets, "
+            f"each a mapping of name to array; it returned {type(made).__name__} ({error})"
+        ) from error
+
+
+def _from_file(file: Path) -> Arrays:
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputsError(f"input file '{file}' is no readable .npz archive: {error}") from error
+
+
+def _check_alike(sets: list[Arrays]) -> None:
+    if not sets or not sets[0]:
+        raise InputsError("no input sets: a model without inputs cannot be checked")
+    traced = sets[0]
+    for number, one in enumerate(sets[1:], start=1):
+        if list(one) != list(traced):
+            raise InputsError(
+                f"input set {number} holds {list(one)}, the traced set holds {list(traced)}"
+            )
+        for name, array in one.items():
+            if (array.dtype.kind, array.ndim) != (traced[name].dtype.kind, traced[name].ndim) or (
+                array.dtype.kind not in "UO" and array.dtype != traced[name].dtype
+            ):
+                raise InputsError(
+                    f"input '{name}' is {array.dtype} of rank {array.ndim} in set {number}, but "
+                    f"{traced[name].dtype} of rank {traced[name].ndim} in the traced set"
+                )
+
+
+def _check_dynamic(sets: list[Arrays], dynamic: Mapping[str, Mapping[int, str]]) -> None:
+    traced = sets[0]
+    for name, axes in dynamic.items():
+        if name not in traced:
+            raise InputsError(
+                f"'dynamic' names input '{name}', but the input sets hold {list(traced)}"
+            )
+        for axis, label in axes.items():
+            if axis >= traced[name].ndim:
+                raise InputsError(
+                    f"'dynamic' names axis {axis} of input '{name}', which has "
+                    f"{traced[name].ndim} axes"
+                )
+            if all(one[name].shape[axis] == traced[name].shape[axis] for one in sets[1:]):
+                raise InputsError(
+                    f"axis {axis} ('{label}') of input '{name}' has size "
+                    f"{traced[name].shape[axis]} in every input set, so nothing would prove that "
+                    "it is dynamic: add an input set of another size"
+                )
+    for name, array in traced.items():
+        for axis in range(array.ndim):
+            sizes = {one[name].shape[axis] for one in sets}
+            if len(sizes) > 1 and axis not in dynamic.get(name, {}):
+                raise InputsError(
+                    f"axis {axis} of input '{name}' has sizes {sorted(sizes)} but is not declared "
+                    f"dynamic: add 'dynamic: {{{name}: {{{axis}: <axis name>}}}}'"
+                )

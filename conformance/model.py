@@ -1,0 +1,397 @@
+"""Frozen values that travel between the layers, and the closed sets they are made of.
+
+Nothing here computes: a value answers questions about itself and no more. Everything
+serialises to plain JSON (:func:`to_json`) and is read back with its types checked
+(:func:`from_json`), so the same values serve child processes, JSON lines and reports.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from conformance.entry import Conversion, JsonValue, ZooEntry
+
+#: Version of every on-disk format this package writes (records, bundles, reports).
+SCHEMA_VERSION = 1
+
+
+class Stage(StrEnum):
+    """A step of a case, in the order the pipeline takes them."""
+
+    LOAD = "load"
+    INPUTS = "inputs"
+    REFERENCE = "reference"
+    EXPORT = "export"
+    CHECK = "check"
+    SESSION = "session"
+    PARITY = "parity"
+    LATENCY = "latency"
+
+
+class Verdict(StrEnum):
+    """What is known about a case; every consumer handles exactly these seven."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    EXPECTED_FAIL = "expected-fail"
+    UNEXPECTED_PASS = "unexpected-pass"
+    VACUOUS = "vacuous"
+    INFRA_ERROR = "infra-error"
+    NOT_RUN = "not-run"
+
+    @property
+    def glyph(self) -> str:
+        """One character that tells the verdicts apart without colour."""
+        return _GLYPHS[self]
+
+    @property
+    def fails_gate(self) -> bool:
+        """Whether this verdict alone makes a run fail."""
+        return self in _FAILING
+
+    @property
+    def checked(self) -> bool:
+        """Whether the case was really judged: the denominator of every score."""
+        return self not in (Verdict.INFRA_ERROR, Verdict.NOT_RUN)
+
+
+_GLYPHS = {
+    Verdict.PASS: "✓",
+    Verdict.FAIL: "✗",
+    Verdict.EXPECTED_FAIL: "≈",
+    Verdict.UNEXPECTED_PASS: "!",
+    Verdict.VACUOUS: "∅",
+    Verdict.INFRA_ERROR: "⚡",
+    Verdict.NOT_RUN: "–",
+}
+_FAILING = frozenset(
+    {Verdict.FAIL, Verdict.UNEXPECTED_PASS, Verdict.VACUOUS, Verdict.INFRA_ERROR}
+)
+
+
+class TestKind(StrEnum):
+    """The three tests of a case, in the order they run."""
+
+    __test__ = False  # not a pytest class, whatever its name suggests
+
+    EXPORT = "export"
+    PARITY = "parity"
+    LATENCY = "latency"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameworkInfo:
+    """What can be known about a framework without importing it."""
+
+    name: str
+    #: Exporter names this framework's adapter knows; the first is the default.
+    exporters: tuple[str, ...]
+    default_opset: int
+    #: Inclusive range of opsets the exporters can be asked for.
+    opset_range: tuple[int, int]
+    #: Distributions that must be installed, as pip names them.
+    distributions: tuple[str, ...]
+    #: The extra of this package that installs them.
+    extra: str
+    #: Modules a preloaded parent process imports before it forks children.
+    preload: tuple[str, ...]
+    #: The conversion parameters that this framework's entries may carry.
+    conversion: type[Conversion]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One conversion to prove: an entry under one exporter, opset and variant."""
+
+    entry: ZooEntry
+    exporter: str
+    opset: int
+    variant: str
+
+    @property
+    def key(self) -> str:
+        """Stable, readable identity, such as ``pytorch/cnn@dynamo-op18-fp32``."""
+        label = self.entry.framework_label
+        return f"{label}/{self.entry.id}@{self.exporter}-op{self.opset}-{self.variant}"
+
+    def id_on(self, provider: str) -> str:
+        """Identity of this case on one execution provider: ``<key>-<provider>``."""
+        return f"{self.key}-{provider}"
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The element of an output that is furthest from what was expected."""
+
+    index: tuple[int, ...]
+    expected: float | int | str | bool | None
+    actual: float | int | str | bool | None
+    data_set: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputParity:
+    """How one output of the ONNX model compares with the source, over all data sets.
+
+    Errors are absolute, in the output's own unit. A figure that does not exist for this
+    output (a cosine of strings, an infinite signal-to-noise ratio) is ``None``.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    #: "fp64-referenced", "declared" or "exact"; which rule set :attr:`limit`.
+    rule: str
+    #: Why the fp64-referenced rule could not be used; ``None`` where it was.
+    rule_reason: str | None
+    max_abs: float | None = None
+    max_rel: float | None = None
+    rmse: float | None = None
+    cosine: float | None = None
+    snr_db: float | None = None
+    ulp_p50: float | None = None
+    ulp_p99: float | None = None
+    ulp_max: float | None = None
+    argmax_agreement: float | None = None
+    #: err(source fp32, source fp64), pooled over the data sets.
+    noise: float | None = None
+    limit: float | None = None
+    #: Error over limit, of the worst element; above 1 fails.
+    ratio: float | None = None
+    #: err(onnx, source fp64) / noise: "1.3x the framework's own rounding noise".
+    noise_ratio: float | None = None
+    worst: Worst | None = None
+    #: What is wrong with this output, or ``None`` when it is within its limit.
+    problem: str | None = None
+    #: Why comparing this output proves nothing, or ``None``.
+    vacuous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParityReport:
+    """Every output of one case on one provider, compared on every data set."""
+
+    outputs: tuple[OutputParity, ...]
+    data_sets: int
+    #: Differences that concern no single output: missing, extra or reordered ones.
+    problems: tuple[str, ...] = ()
+
+    @property
+    def worst_output(self) -> OutputParity | None:
+        """The output with the highest ratio to its limit."""
+        return max(self.outputs, key=lambda o: o.ratio or 0.0, default=None)
+
+    @property
+    def all_problems(self) -> tuple[str, ...]:
+        """Every reason why parity does not hold, structural ones first."""
+        return self.problems + tuple(
+            f"output '{o.name}': {o.problem}" for o in self.outputs if o.problem
+        )
+
+    @property
+    def vacuous_outputs(self) -> tuple[str, ...]:
+        """Why the comparison could not have failed, one line per such output."""
+        return tuple(f"output '{o.name}': {o.vacuous}" for o in self.outputs if o.vacuous)
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyResult:
+    """Latency of one case on one provider; durations in nanoseconds, batch as traced."""
+
+    provider: str
+    median_ns: int
+    p95_ns: int
+    session_create_ns: int
+    first_run_ns: int
+    runs: int
+    intra_op_threads: int
+    #: Median of the source framework on the same inputs, measured at conversion.
+    source_median_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What a conversion produced and what it cost."""
+
+    #: Time the exporter itself took, in seconds; from the bundle when it was cached.
+    export_seconds: float
+    size_bytes: int
+    nodes: int
+    cached: bool
+    #: Peak resident memory of the process that converted, in bytes.
+    peak_rss_bytes: int | None
+    #: Why there is no fp64 reference; ``None`` where there is one.
+    fp64_unavailable: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TestRef:
+    """Which test of which case: what is known of a test before it runs."""
+
+    __test__ = False
+
+    test: TestKind
+    #: The case key for the export test, else ``<case key>-<provider>``.
+    id: str
+    #: The case key.
+    case: str
+    model: str
+    framework: str
+    task: str | None
+    tags: tuple[str, ...]
+    exporter: str
+    opset: int
+    variant: str
+    #: ``None`` for the export test, which concerns no provider.
+    provider: str | None
+    #: The command that repeats this test and nothing else.
+    repro: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The outcome of one test: one line of a run's JSON lines."""
+
+    ref: TestRef
+    verdict: Verdict
+    #: The stage that decided the verdict; for a pass, the last one completed.
+    stage: Stage
+    reason: str | None
+    #: UTC, ISO 8601.
+    started: str
+    duration_s: float
+    worker: str | None = None
+    #: Link of the known failure, when the zoo declares one.
+    link: str | None = None
+    export: ExportResult | None = None
+    parity: ParityReport | None = None
+    latency: LatencyResult | None = None
+    #: Tail of the child's output and the traceback, on failure.
+    details: str | None = None
+    #: Number of nodes by the provider that ran them, e.g. ``{"CPUExecutionProvider": 41}``.
+    placement: dict[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunHeader:
+    """Where and with what a run was made: the first line of its JSON lines."""
+
+    id: str
+    started: str
+    commit: str | None
+    machine: dict[str, JsonValue]
+    versions: dict[str, str]
+    seed: int
+    zoos: tuple[str, ...]
+    command: str
+    shard: str | None = None
+    #: Every case id the zoo files hold, selected or not: tells "vanished" from "deselected".
+    zoo_cases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """The tests that were selected: what the records of the run must account for."""
+
+    tests: tuple[TestRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFooter:
+    """How a run ended: the last line of its JSON lines."""
+
+    finished: str
+    #: "finished", "interrupted" or "crashed".
+    status: str
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One row of the report: a case on a provider, with its tests merged."""
+
+    id: str
+    model: str
+    framework: str
+    task: str | None
+    tags: tuple[str, ...]
+    exporter: str
+    opset: int
+    variant: str
+    #: ``None`` when only the export of the case was selected.
+    provider: str | None
+    stage: Stage
+    verdict: Verdict
+    reason: str | None
+    link: str | None
+    details: str | None
+    export: ExportResult | None
+    parity: ParityReport | None
+    latency: LatencyResult | None
+    placement: dict[str, int] | None
+    repro: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrendPoint:
+    """One past run of one case on one provider."""
+
+    run: str
+    started: str
+    verdict: Verdict
+    parity_ratio: float | None
+    median_ns: int | None
+    size_bytes: int | None
+    export_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """A run with its cases merged and its past attached: what every reporter reads."""
+
+    header: RunHeader
+    footer: RunFooter | None
+    cases: tuple[CaseResult, ...]
+    #: Case id to its points, oldest first, this run included.
+    trends: dict[str, tuple[TrendPoint, ...]]
+    #: Case ids of the previous run of the same zoo files that this run's zoo lacks.
+    vanished: tuple[str, ...] = ()
+
+    @property
+    def totals(self) -> dict[Verdict, int]:
+        """How many cases got each verdict, zeros included."""
+        counts = dict.fromkeys(Verdict, 0)
+        for case in self.cases:
+            counts[case.verdict] += 1
+        return counts
+
+
+T = TypeVar("T")
+
+
+@cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
+
+
+def to_json(value: Any) -> dict[str, Any]:
+    """Plain JSON form of one of this module's values; non-finite floats become null."""
+    # by way of JSON text: only there does pydantic turn non-finite floats into null
+    plain: dict[str, Any] = json.loads(_adapter(type(value)).dump_json(value))
+    return plain
+
+
+def from_json(kind: type[T], data: Any) -> T:
+    """Read a value written by :func:`to_json`.
+
+    Raises:
+        pydantic.ValidationError: when the data does not have the shape of ``kind``.
+    """
+    return _adapter(kind).validate_python(data)

@@ -1,0 +1,97 @@
+"""Is the exported file the model that was asked for?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conformance.errors import CheckError
+
+
+def check_model(
+    path: Path,
+    *,
+    opset: int,
+    inputs: Mapping[str, np.ndarray],
+    outputs: Sequence[str],
+    dynamic: Mapping[str, Mapping[int, str]],
+) -> int:
+    """Verify an ONNX file against what was asked for.
+
+    Args:
+        path: the model.
+        opset: version of the default ONNX domain that was asked for.
+        inputs: the traced input set; the graph must take these names and dtypes, in order.
+        outputs: the source's output names; the graph must give these, in order.
+        dynamic: input name to axis number to axis name; none of them may be fixed.
+
+    Returns:
+        The number of nodes of the main graph.
+
+    Raises:
+        CheckError: naming every difference found.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+        model = onnx.load(str(path), load_external_data=False)
+    except Exception as error:  # noqa: BLE001 - checker, shape inference and protobuf share no base
+        first = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+        raise CheckError(f"onnx.checker refuses the exported file: {first.strip()}") from error
+    problems = [
+        *_opset_problems(model, opset),
+        *_name_problems("inputs", [i.name for i in _graph_inputs(model)], list(inputs)),
+        *_name_problems("outputs", [o.name for o in model.graph.output], list(outputs)),
+        *_input_problems(model, inputs, dynamic),
+    ]
+    if problems:
+        raise CheckError("; ".join(problems))
+    return len(model.graph.node)
+
+
+def _graph_inputs(model: Any) -> list[Any]:
+    initializers = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in initializers]
+
+
+def _opset_problems(model: Any, opset: int) -> list[str]:
+    found = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    if found == [opset]:
+        return []
+    return [f"the model has opset {found[0] if found else 'none'}, asked for was {opset}"]
+
+
+def _name_problems(kind: str, found: list[str], wanted: list[str]) -> list[str]:
+    return [] if found == wanted else [f"the graph's {kind} are {found}, the source's are {wanted}"]
+
+
+def _input_problems(
+    model: Any, inputs: Mapping[str, np.ndarray], dynamic: Mapping[str, Mapping[int, str]]
+) -> list[str]:
+    from onnx import helper
+
+    problems = []
+    for value in _graph_inputs(model):
+        if value.name not in inputs:
+            continue  # named by _name_problems
+        tensor, array = value.type.tensor_type, inputs[value.name]
+        wanted = np.dtype(object) if array.dtype.kind in "OU" else array.dtype
+        found = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+        if found != wanted:
+            problems.append(f"input '{value.name}' is {found} in the graph, {wanted} was given")
+        dims = tensor.shape.dim if tensor.HasField("shape") else []
+        if len(dims) not in (0, array.ndim):
+            problems.append(
+                f"input '{value.name}' has rank {len(dims)} in the graph, {array.ndim} was given"
+            )
+        for axis, label in dynamic.get(value.name, {}).items():
+            if axis < len(dims) and dims[axis].HasField("dim_value"):
+                problems.append(
+                    f"axis {axis} ('{label}') of input '{value.name}' was to be dynamic "
+                    f"but is fixed at {dims[axis].dim_value}"
+                )
+    return problems

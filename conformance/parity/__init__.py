@@ -1,0 +1,1 @@
+"""Numerical proof: metrics, the tolerance rule, guards and the comparison."""

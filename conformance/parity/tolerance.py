@@ -1,0 +1,68 @@
+"""Which error of an output is accepted, and by which rule.
+
+Where the source ran in float64, the source's own rounding noise sets the scale::
+
+    noise = max |source fp32 - source fp64|          pooled over the data sets
+    floor = floor_ulps * eps(dtype) * max |source fp64|
+    limit = k * noise + floor                        one number per output
+
+An honest fp32 implementation makes errors of the same order as the source's own fp32
+implementation, in whichever order it sums; ``k`` covers the spread between two such
+implementations, and the floor covers outputs whose few elements happened to round well.
+Elsewhere the limit is declared: ``atol + rtol * |reference|`` per element. Outputs that
+are not floats must be equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.entry import Tolerance
+
+#: Used where an entry declares none and the source cannot run in float64.
+DEFAULT_RTOL = 1e-3
+DEFAULT_ATOL = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The accepted error of one output, in the output's own unit."""
+
+    rule: str
+    rule_reason: str | None
+    #: Largest accepted absolute error: a scalar, or an array like the pooled reference.
+    accepted: NDArray[np.float64]
+    noise: float | None
+
+
+def limit_for(
+    tolerance: Tolerance,
+    reference: NDArray[np.float64],
+    source_fp32: NDArray[np.float64] | None,
+    dtype: np.dtype,
+    fp64_unavailable: str | None,
+) -> Limit:
+    """The limit of one float output.
+
+    Args:
+        tolerance: the entry's tolerance.
+        reference: the output's elements over all data sets, flat: float64 where the source
+            could, else the source's own fp32 answers.
+        source_fp32: the source's fp32 answers when ``reference`` is fp64, else None.
+        dtype: the output's dtype in the ONNX model.
+        fp64_unavailable: why there is no fp64 reference.
+    """
+    if tolerance.declared or source_fp32 is None:
+        rtol = DEFAULT_RTOL if tolerance.rtol is None else tolerance.rtol
+        atol = DEFAULT_ATOL if tolerance.atol is None else tolerance.atol
+        if tolerance.declared:
+            rtol, atol = tolerance.rtol or 0.0, tolerance.atol or 0.0
+        reason = tolerance.reason if tolerance.declared else fp64_unavailable
+        return Limit("declared", reason, atol + rtol * np.abs(reference), None)
+    noise = float(np.max(np.abs(source_fp32 - reference)))
+    eps = float(np.finfo(dtype).eps)
+    floor = tolerance.floor_ulps * eps * float(np.max(np.abs(reference)))
+    return Limit("fp64-referenced", None, np.array(tolerance.k * noise + floor), noise)

@@ -1,0 +1,234 @@
+"""The one place where stages are put in order.
+
+Three functions, each the work of one process, each a target in the sense of
+:mod:`conformance.execution.contract`:
+
+- :func:`convert`: load, inputs, reference, export, check; leaves a bundle;
+- :func:`prove`: session, parity; compares a bundle's model with its source's answers;
+- :func:`measure`: session, latency; times a bundle's model.
+
+Only :func:`convert` knows a framework. The other two need a bundle and ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Mapping
+from functools import partial
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic
+
+from conformance import latency, runtime
+from conformance.adapters import adapter_for
+from conformance.adapters.contract import Adapter, Job
+from conformance.bundle import (
+    MODEL,
+    BundleManifest,
+    DataSet,
+    digest_files,
+    read_bundle,
+    write_data_sets,
+    write_manifest,
+)
+from conformance.entry import Conversion, Tolerance, ZooEntry
+from conformance.errors import (
+    CorruptBundle,
+    ExportError,
+    Float64Unavailable,
+    ParityError,
+    ReferenceRunError,
+)
+from conformance.execution.progress import Progress
+from conformance.inputs import input_sets
+from conformance.machine import installed_versions
+from conformance.model import Case, LatencyResult, Stage, from_json, to_json
+from conformance.onnx_check import check_model
+from conformance.parity.compare import compare
+from conformance.tensors import Arrays
+
+#: The source is timed while it is loaded anyway; half the budget of the ONNX model will do.
+_SOURCE_BUDGET_NS = latency.BUDGET_NS // 2
+
+
+def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Convert a case and leave its bundle in ``payload["out"]``.
+
+    Raises:
+        StageError: of the stage that failed.
+    """
+    case = from_json(Case, payload["case"])
+    entry, out = case.entry, Path(payload["out"])
+    progress.enter(Stage.LOAD)
+    adapter = adapter_for(entry.framework, Path(payload["zoo_dir"]))
+    job = Job(
+        case=case,
+        conversion=_conversion(adapter, entry),
+        zoo_dir=Path(payload["zoo_dir"]),
+        cache_dir=Path(payload["cache_dir"]),
+        offline=payload["offline"],
+        seed=payload["seed"],
+    )
+    model = adapter.load(job)
+
+    progress.enter(Stage.INPUTS)
+    sets = input_sets(entry, job.zoo_dir, job.seed)
+
+    progress.enter(Stage.REFERENCE)
+    source = [_run_source(adapter, model, feeds) for feeds in sets]
+    fp64, fp64_unavailable = _run_in_float64(adapter, model, sets, source)
+    source_median_ns = latency.time_runs(adapter.bind(model, sets[0]), _SOURCE_BUDGET_NS).median_ns
+
+    progress.enter(Stage.EXPORT)
+    started = time.perf_counter()
+    adapter.export(model, job, sets[0], out / MODEL)
+    export_seconds = time.perf_counter() - started
+    if not (out / MODEL).is_file():
+        raise ExportError(f"exporter '{case.exporter}' returned without writing a model")
+
+    progress.enter(Stage.CHECK)
+    nodes = check_model(
+        out / MODEL,
+        opset=case.opset,
+        inputs=sets[0],
+        outputs=list(source[0]),
+        dynamic=entry.dynamic_axes(),
+    )
+    write_data_sets(
+        out,
+        [
+            DataSet(feeds, answers, fp64[number] if fp64 else None)
+            for number, (feeds, answers) in enumerate(zip(sets, source, strict=True))
+        ],
+    )
+    files = digest_files(out)
+    write_manifest(
+        out,
+        BundleManifest(
+            case=case,
+            seed=job.seed,
+            versions=installed_versions(),
+            inputs=tuple(sets[0]),
+            outputs=tuple(source[0]),
+            data_sets=len(sets),
+            fp64_unavailable=fp64_unavailable,
+            source_median_ns=source_median_ns,
+            export_seconds=export_seconds,
+            size_bytes=sum(f.size_bytes for name, f in files.items() if name.startswith(MODEL)),
+            nodes=nodes,
+            # kilobytes on Linux; of this process, which in a child is this case alone
+            peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            files=files,
+        ),
+    )
+    return {}
+
+
+def prove(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Run a bundle's model on one provider and compare every output with the source's.
+
+    Returns:
+        ``parity`` (a :class:`~conformance.model.ParityReport`) and ``placement``.
+
+    Raises:
+        ProviderAbsent, SessionError: when the model cannot run on the provider.
+        ParityError: when the bundle is not whole.
+    """
+    progress.enter(Stage.SESSION)
+    runtime.require_provider(payload["provider"])
+    try:
+        bundle = read_bundle(Path(payload["bundle"]))
+        data_sets = list(bundle.data_sets())
+    except CorruptBundle as error:
+        raise ParityError(str(error)) from error
+    answers, placement = runtime.run_profiled(
+        bundle.model_path, payload["provider"], [d.inputs for d in data_sets]
+    )
+    progress.enter(Stage.PARITY)
+    tolerance = Tolerance.model_validate(payload["tolerance"])
+    report = compare(data_sets, answers, tolerance, bundle.manifest.fp64_unavailable)
+    return {"parity": to_json(report), "placement": placement}
+
+
+def measure(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Time a bundle's model on one provider, on the traced inputs, with one thread.
+
+    Returns:
+        ``latency`` (a :class:`~conformance.model.LatencyResult`).
+
+    Raises:
+        ProviderAbsent, SessionError: when the model cannot run on the provider.
+    """
+    provider = payload["provider"]
+    progress.enter(Stage.SESSION)
+    runtime.require_provider(provider)
+    bundle = read_bundle(Path(payload["bundle"]))
+    feeds = next(bundle.data_sets()).inputs
+    progress.enter(Stage.LATENCY)
+    create_ns, session = latency.time_once(
+        partial(runtime.create_session, bundle.model_path, provider)
+    )
+    call = partial(runtime.run, session, feeds)
+    first_run_ns, _ = latency.time_once(call)
+    timing = latency.time_runs(call)
+    result = LatencyResult(
+        provider=provider,
+        median_ns=timing.median_ns,
+        p95_ns=timing.p95_ns,
+        session_create_ns=create_ns,
+        first_run_ns=first_run_ns,
+        runs=timing.runs,
+        intra_op_threads=1,
+        source_median_ns=bundle.manifest.source_median_ns,
+    )
+    return {"latency": to_json(result)}
+
+
+def _conversion(adapter: Adapter, entry: ZooEntry) -> Conversion:
+    try:
+        return adapter.info.conversion.model_validate(entry.conversion)
+    except pydantic.ValidationError as error:
+        raise ExportError(f"'conversion' of '{entry.id}' is not valid: {error}") from error
+
+
+def _run_source(adapter: Adapter, model: Any, feeds: Arrays) -> Arrays:
+    outputs = adapter.outputs(model, adapter.bind(model, feeds)())
+    if not outputs:
+        raise ReferenceRunError("the source model returned no outputs")
+    return outputs
+
+
+def _run_in_float64(
+    adapter: Adapter, model: Any, sets: list[Arrays], source: list[Arrays]
+) -> tuple[list[Arrays] | None, str | None]:
+    """The source's answers in float64, or the reason why there are none."""
+    try:
+        model_fp64 = adapter.in_float64(model)
+    except Float64Unavailable as reason:
+        return None, str(reason)
+    try:
+        answers = [_run_source(adapter, model_fp64, _in_float64(feeds)) for feeds in sets]
+    except Exception as error:  # noqa: BLE001 - any failure of the fp64 copy means "no fp64", with its reason
+        text = " ".join(str(error).split())
+        return None, f"the float64 copy cannot run: {type(error).__name__}: {text[:200]}"
+    for number, (fp32, fp64) in enumerate(zip(source, answers, strict=True)):
+        for name, array in fp32.items():
+            if name not in fp64 or fp64[name].shape != array.shape:
+                return None, f"in float64, output '{name}' of input set {number} has another shape"
+            if array.dtype.kind == "f" and fp64[name].dtype != np.float64:
+                return None, f"output '{name}' stays {fp64[name].dtype} in float64"
+    return answers, None
+
+
+def _in_float64(feeds: Arrays) -> Arrays:
+    return {
+        name: array.astype(np.float64) if array.dtype.kind == "f" else array
+        for name, array in feeds.items()
+    }
+
+
+

@@ -1,0 +1,126 @@
+"""ONNX Runtime: sessions on exactly the provider that was asked for, and what ran where."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conformance.errors import ProviderAbsent, SessionError
+from conformance.providers import PROVIDERS
+from conformance.tensors import Arrays
+
+#: Severity below which ONNX Runtime stays silent: 3 shows errors only.
+_LOG_SEVERITY = 3
+
+
+def require_provider(provider: str) -> str:
+    """ONNX Runtime's name of a provider, by our short one.
+
+    Raises:
+        ProviderAbsent: naming the providers that this ONNX Runtime was built with.
+    """
+    import onnxruntime
+
+    name = PROVIDERS[provider]
+    available = onnxruntime.get_available_providers()
+    if name not in available:
+        raise ProviderAbsent(
+            f"onnxruntime {onnxruntime.__version__} here has no {name} "
+            f"(it has {', '.join(available)}); install the onnxruntime wheel that carries it"
+        )
+    return name
+
+
+def create_session(
+    model: Path, provider: str, *, intra_op_threads: int = 1, profile_prefix: Path | None = None
+) -> Any:
+    """An ``onnxruntime.InferenceSession`` that runs on ``provider``, or an error.
+
+    ONNX Runtime falls back to the CPU when a provider fails to start; here that is an error.
+
+    Args:
+        model: the ONNX file.
+        provider: short name, such as ``cpu``.
+        intra_op_threads: threads within an operator.
+        profile_prefix: where to write a profile, for :func:`run_profiled`.
+
+    Raises:
+        ProviderAbsent: when this ONNX Runtime does not carry the provider.
+        SessionError: when the model is refused or the provider did not start.
+    """
+    import onnxruntime
+
+    name = require_provider(provider)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = intra_op_threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _LOG_SEVERITY
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if profile_prefix is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile_prefix)
+    try:
+        session = onnxruntime.InferenceSession(str(model), options, providers=[name])
+    except Exception as error:  # noqa: BLE001 - ORT raises classes that share no base but Exception
+        raise SessionError(f"ONNX Runtime refuses the model: {_first_line(error)}") from error
+    if session.get_providers()[0] != name:
+        raise SessionError(
+            f"{name} did not start; ONNX Runtime fell back to {session.get_providers()[0]}"
+        )
+    session.disable_fallback()
+    return session
+
+
+def run(session: Any, inputs: Mapping[str, np.ndarray]) -> Arrays:
+    """Run a session once: output name to array, in the model's order.
+
+    Raises:
+        SessionError: when ONNX Runtime cannot run the model on these inputs.
+    """
+    names = [output.name for output in session.get_outputs()]
+    try:
+        results = session.run(names, dict(inputs))
+    except Exception as error:  # noqa: BLE001 - ORT raises classes that share no base but Exception
+        raise SessionError(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
+    return {name: _as_array(name, value) for name, value in zip(names, results, strict=True)}
+
+
+def run_profiled(
+    model: Path, provider: str, data: list[Arrays]
+) -> tuple[list[Arrays], dict[str, int]]:
+    """Run ``data`` through a fresh session and tell which provider ran how many nodes.
+
+    Returns:
+        The answers, and the number of distinct nodes by ONNX Runtime's provider name.
+
+    Raises:
+        ProviderAbsent, SessionError: as :func:`create_session` and :func:`run`.
+    """
+    with tempfile.TemporaryDirectory(prefix="conformance-profile-") as folder:
+        session = create_session(model, provider, profile_prefix=Path(folder) / "ort")
+        answers = [run(session, inputs) for inputs in data]
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    nodes = {
+        (event["name"], event["args"]["provider"])
+        for event in events
+        if event.get("cat") == "Node" and event.get("args", {}).get("provider")
+    }
+    return answers, dict(Counter(provider for _, provider in nodes))
+
+
+def _as_array(name: str, value: object) -> np.ndarray:
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, list) and all(isinstance(item, np.ndarray) for item in value):
+        raise SessionError(f"output '{name}' is a sequence of tensors, which is not compared yet")
+    raise SessionError(f"output '{name}' is a {type(value).__name__}, not a tensor")
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))

@@ -1,0 +1,1 @@
+"""The collected tests and what a run of them needs: items, schedule, progress, records."""

@@ -1,0 +1,168 @@
+"""What pytest collects from a zoo file: three tests per case."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from conformance.engine import Engine
+from conformance.model import Record, TestKind, TestRef, Verdict, to_json
+from conformance.zoo import LocatedCase
+
+#: Set by the plugin before collection.
+ENGINE = pytest.StashKey[Engine]()
+CASES = pytest.StashKey[dict[Path, tuple[LocatedCase, ...]]]()
+
+_FAILING = (Verdict.FAIL, Verdict.VACUOUS, Verdict.UNEXPECTED_PASS, Verdict.INFRA_ERROR)
+
+
+class NotProven(Exception):  # noqa: N818 - an outcome of the model, not an error of the suite
+    """The case did not pass; carries its record."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(record.reason)
+        self.record = record
+
+
+class ZooFile(pytest.File):
+    """A zoo file on the command line or behind ``--zoo``."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Export, parity and latency of every case, a case's tests beside each other."""
+        for located in self.config.stash[CASES][self.path]:
+            for ref in test_refs(located, self.path, self.config.invocation_params.dir):
+                yield ZooItem.from_parent(self, name=item_name(ref), located=located, ref=ref)
+
+
+class ZooItem(pytest.Item):
+    """One test of one case."""
+
+    def __init__(self, *, located: LocatedCase, ref: TestRef, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self.located = located
+        self.ref = ref
+        self.record: Record | None = None
+        for marker in markers_of(located):
+            self.add_marker(marker)
+
+    def runtest(self) -> None:
+        """Run the test and turn its verdict into pytest's outcome."""
+        record = self.record = self.config.stash[ENGINE].run(self.located, self.ref)
+        if record.verdict in _FAILING:
+            raise NotProven(record)
+        if record.verdict is Verdict.EXPECTED_FAIL:
+            pytest.xfail(record.reason or "")
+        if record.verdict is Verdict.NOT_RUN:
+            pytest.skip(record.reason or "")
+
+    def repr_failure(  # type: ignore[override]
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: str | None = None
+    ) -> object:
+        """What a failed case tells: verdict, stage, every problem, and how to repeat it."""
+        if isinstance(excinfo.value, NotProven):
+            return failure_text(excinfo.value.record, f"{self.located.file}:{self.located.line}")
+        return super().repr_failure(excinfo, style)  # type: ignore[arg-type]
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """The model's place in the zoo file."""
+        return self.located.file, self.located.line - 1, self.name
+
+
+def test_refs(located: LocatedCase, zoo: Path, here: Path) -> Iterator[TestRef]:
+    """The tests of a case in the order they run."""
+    case = located.case
+    yield _ref(located, TestKind.EXPORT, None, zoo, here)
+    for provider in case.entry.providers:
+        yield _ref(located, TestKind.PARITY, provider, zoo, here)
+        yield _ref(located, TestKind.LATENCY, provider, zoo, here)
+
+
+def item_name(ref: TestRef) -> str:
+    """The name pytest shows: ``test_parity[pytorch/cnn@dynamo-op18-fp32-cpu]``."""
+    return f"test_{ref.test}[{ref.id}]"
+
+
+def case_of(nodeid: str) -> str:
+    """The case that a node id belongs to, so that a scheduler can keep a case together.
+
+    Parity and latency ids end in ``-<provider>``, which no provider's name contains.
+    """
+    file, _, name = nodeid.rpartition("::")
+    test, _, rest = name.partition("[")
+    identity = rest.removesuffix("]")
+    if test != f"test_{TestKind.EXPORT}":
+        identity = identity.rpartition("-")[0]
+    return f"{file}::{identity}"
+
+
+def markers_of(located: LocatedCase) -> list[str]:
+    """Framework, task and tags, as marker names for ``-m``."""
+    entry = located.case.entry
+    named = [entry.framework_label, entry.task, *entry.tags]
+    return list(dict.fromkeys(marker for marker in named if marker))
+
+
+def failure_text(record: Record, place: str) -> str:
+    """A failed record for the terminal."""
+    lines = [
+        f"{record.verdict.glyph} {record.ref.id}: {record.verdict} at {record.stage}",
+        f"  {record.reason}",
+    ]
+    if record.details and record.details != record.reason:
+        lines += ["", *(f"    {line}" for line in record.details.splitlines()), ""]
+    if record.link:
+        lines.append(f"  known issue: {record.link}")
+    lines += [f"  model:  {place}", f"  repeat: {record.ref.repro}"]
+    return "\n".join(lines)
+
+
+def report_properties(record: Record) -> list[tuple[str, str]]:
+    """The figures that JUnit's XML and other readers of ``user_properties`` get, as text."""
+    properties = [("verdict", str(record.verdict)), ("stage", str(record.stage))]
+    worst = record.parity.worst_output if record.parity else None
+    if worst is not None and worst.ratio is not None:
+        properties.append(("parity_ratio", f"{worst.ratio:.4g}"))
+    if record.latency is not None:
+        properties.append(("median_ns", str(record.latency.median_ns)))
+    return properties
+
+
+def attach_record(report: pytest.TestReport, record: Record) -> None:
+    """Hand a record over to the controller: as one JSON string, which xdist can carry."""
+    report.zoo_record = json.dumps(to_json(record))
+    report.user_properties.extend(report_properties(record))
+
+
+def _ref(
+    located: LocatedCase, test: TestKind, provider: str | None, zoo: Path, here: Path
+) -> TestRef:
+    case = located.case
+    identity = case.key if provider is None else case.id_on(provider)
+    path = zoo.relative_to(here) if zoo.is_relative_to(here) else zoo
+    node = f"{path}::test_{test}[{identity}]"
+    return TestRef(
+        test=test,
+        id=identity,
+        case=case.key,
+        model=case.entry.id,
+        framework=case.entry.framework_label,
+        task=case.entry.task,
+        tags=case.entry.tags,
+        exporter=case.exporter,
+        opset=case.opset,
+        variant=case.variant,
+        provider=provider,
+        repro=f"pytest --zoo {shlex.quote(str(path))} {shlex.quote(node)}",
+    )
+
+
+def in_shard(
+    cases: Iterable[LocatedCase], shard: tuple[int, int] | None
+) -> tuple[LocatedCase, ...]:
+    """The cases of part I of N: every N-th one, so that neighbours spread over the parts."""
+    chosen = tuple(cases)
+    return chosen if shard is None else chosen[shard[0] - 1 :: shard[1]]

@@ -1,0 +1,147 @@
+"""The plugin's options: command line first, then ini, then defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from conformance.locations import default_cache_dir
+
+_INI_KINDS = {"zoo": "paths", "zoo_offline": "bool", "zoo_no_cache": "bool", "zoo_require": "bool"}
+
+
+@dataclass(frozen=True, slots=True)
+class ZooOptions:
+    """What the user asked for."""
+
+    zoos: tuple[Path, ...]
+    #: Zoos were named on the command line, not in the ini file.
+    on_command_line: bool
+    report_dir: Path
+    cache_dir: Path
+    use_cache: bool
+    offline: bool
+    require: bool
+    seed: int
+    #: (I, N): this run takes the I-th of N parts, counted from 1.
+    shard: tuple[int, int] | None
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the option group and the ini keys of the same names."""
+    group = parser.getgroup("onnx conformance", "proof of conversions to ONNX (--zoo)")
+    group.addoption(
+        "--zoo",
+        action="append",
+        metavar="PATH",
+        help="Zoo file whose models are converted, proven and timed; may be repeated. "
+        "Without other arguments nothing else is collected.",
+    )
+    group.addoption(
+        "--zoo-report",
+        metavar="DIR",
+        help="Folder for index.html, report.json and the history (default: ./reports).",
+    )
+    group.addoption(
+        "--zoo-cache-dir",
+        metavar="DIR",
+        help="Folder for converted models (default: $CONFORMANCE_CACHE_DIR, "
+        "or the user's cache folder).",
+    )
+    group.addoption(
+        "--zoo-no-cache",
+        action="store_true",
+        default=None,
+        help="Convert every model anew and keep none.",
+    )
+    group.addoption(
+        "--zoo-offline",
+        action="store_true",
+        default=None,
+        help="Never reach for the network: hub models must be there already.",
+    )
+    group.addoption(
+        "--zoo-require",
+        action="store_true",
+        default=None,
+        help="A missing framework or provider fails instead of being not-run.",
+    )
+    group.addoption(
+        "--zoo-shard",
+        metavar="I/N",
+        help="Run the I-th of N parts of the zoo, such as 1/4; a model's tests stay together.",
+    )
+    group.addoption(
+        "--zoo-seed",
+        metavar="INT",
+        help="Seed of generated inputs (default: 0).",
+    )
+    for name in ("zoo", "zoo_report", "zoo_cache_dir", "zoo_no_cache", "zoo_offline"):
+        _add_ini(parser, name)
+    for name in ("zoo_require", "zoo_shard", "zoo_seed"):
+        _add_ini(parser, name)
+
+
+def _add_ini(parser: pytest.Parser, name: str) -> None:
+    kind = _INI_KINDS.get(name, "string")
+    default = [] if kind == "paths" else False if kind == "bool" else ""
+    help_text = f"Default of --{name.replace('_', '-')}."
+    parser.addini(name, help_text, type=kind, default=default)  # type: ignore[arg-type]
+
+
+def read_options(config: pytest.Config) -> ZooOptions:
+    """The options of this run; ``zoos`` is empty when the plugin has nothing to do.
+
+    Relative paths on the command line start at the invocation folder, those in the ini file
+    at its own folder.
+
+    Raises:
+        pytest.UsageError: for a malformed shard or seed.
+    """
+    here = config.invocation_params.dir
+    named = config.getoption("--zoo")
+    zoos = [here / path for path in named] if named else config.getini("zoo")
+    cache_dir = _value(config, "zoo_cache_dir")
+    return ZooOptions(
+        zoos=tuple(Path(zoo).resolve() for zoo in zoos),
+        on_command_line=bool(named),
+        report_dir=(here / (_value(config, "zoo_report") or "reports")).resolve(),
+        cache_dir=(here / cache_dir).resolve() if cache_dir else default_cache_dir(),
+        use_cache=not _flag(config, "zoo_no_cache"),
+        offline=_flag(config, "zoo_offline"),
+        require=_flag(config, "zoo_require"),
+        seed=_seed(_value(config, "zoo_seed")),
+        shard=_shard(_value(config, "zoo_shard")),
+    )
+
+
+def _value(config: pytest.Config, name: str) -> str:
+    return str(config.getoption(name) or config.getini(name) or "")
+
+
+def _flag(config: pytest.Config, name: str) -> bool:
+    return bool(config.getoption(name) or config.getini(name))
+
+
+def _seed(text: str) -> int:
+    try:
+        seed = int(text or 0)
+    except ValueError:
+        seed = -1
+    if seed < 0:
+        raise pytest.UsageError(f"--zoo-seed takes a whole number from 0, not '{text}'")
+    return seed
+
+
+def _shard(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    try:
+        part, parts = (int(number) for number in text.split("/"))
+    except ValueError:
+        part, parts = 0, 0
+    if not 1 <= part <= parts:
+        raise pytest.UsageError(f"--zoo-shard takes I/N with 1 <= I <= N, not '{text}'")
+    return part, parts

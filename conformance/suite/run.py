@@ -1,0 +1,87 @@
+"""The controller's side of a run: records as they arrive, reports at the end."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from conformance.history import RunWriter, load_report, open_report_folder, update_index
+from conformance.machine import describe_commit, describe_machine, installed_versions
+from conformance.model import Record, RunFooter, RunHeader, RunPlan, RunReport, TestRef, from_json
+from conformance.reporters import write_reports
+from conformance.suite.options import ZooOptions
+
+
+class ZooRun:
+    """One run: opened when its tests are known, closed with its reports written."""
+
+    def __init__(self, options: ZooOptions, refs: Mapping[str, TestRef]) -> None:
+        """Make sure of the report folder before any work starts.
+
+        Args:
+            options: of this run.
+            refs: every test of the zoo by its node id, selected or not.
+
+        Raises:
+            HistoryError: when the report folder cannot be used.
+        """
+        open_report_folder(options.report_dir)
+        self.report: RunReport | None = None
+        self._options = options
+        self._refs = refs
+        self._writer: RunWriter | None = None
+        self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+    def plan(self, nodeids: Iterable[str]) -> None:
+        """The tests that were selected are known: the run begins. Later calls change nothing."""
+        if self._writer is not None:
+            return
+        tests = tuple(self._refs[nodeid] for nodeid in nodeids if nodeid in self._refs)
+        if not tests:
+            return
+        self._writer = RunWriter(self._options.report_dir, self._header())
+        self._writer.plan(RunPlan(tests))
+
+    def add(self, record_json: str) -> None:
+        """A test has ended."""
+        if self._writer is not None:
+            self._writer.append(from_json(Record, json.loads(record_json)))
+
+    def finish(self, status: str, exit_code: int) -> RunReport | None:
+        """Close the run and write the reports; None when no test of the zoo was selected."""
+        if self._writer is None:
+            return None
+        finished = datetime.now(UTC).isoformat(timespec="seconds")
+        self._writer.close(RunFooter(finished, status, exit_code))
+        update_index(self._options.report_dir)
+        self.report = load_report(self._options.report_dir, self._run_id)
+        write_reports(self.report, self._options.report_dir)
+        return self.report
+
+    def _header(self) -> RunHeader:
+        zoos = self._options.zoos
+        shard = self._options.shard
+        return RunHeader(
+            id=self._run_id,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            commit=describe_commit(zoos[0].parent),
+            machine=describe_machine(),
+            versions=installed_versions(),
+            seed=self._options.seed,
+            zoos=tuple(_shown(zoo) for zoo in zoos),
+            command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            shard=f"{shard[0]}/{shard[1]}" if shard else None,
+            zoo_cases=tuple(
+                dict.fromkeys(ref.id for ref in self._refs.values() if ref.provider is not None)
+            ),
+        )
+
+
+def _shown(zoo: Path) -> str:
+    here = Path.cwd()
+    return str(zoo.relative_to(here)) if zoo.is_relative_to(here) else str(zoo)

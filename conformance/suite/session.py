@@ -1,0 +1,216 @@
+"""The hooks of a pytest session that has a zoo, on the controller and on its workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.adapters import catalog
+from conformance.engine import Engine, Settings
+from conformance.errors import HistoryError
+from conformance.execution.child import children
+from conformance.suite import items
+from conformance.suite.allure import describe
+from conformance.suite.options import ZooOptions
+from conformance.suite.run import ZooRun
+from conformance.suite.watch import Watch
+from conformance.zoo import LocatedCase, ZooError, read_zoo
+
+_SCRATCH = "conformance_scratch"
+
+
+class ZooSession:
+    """Collects the zoo's cases, runs them, and has their records reported."""
+
+    def __init__(self, config: pytest.Config, options: ZooOptions) -> None:
+        """Read the zoo.
+
+        Raises:
+            pytest.UsageError: naming every problem of the zoo, or of the report folder.
+        """
+        self._config = config
+        self._options = options
+        self._frameworks = catalog()
+        cases = self._read_cases()
+        config.stash[items.CASES] = cases
+        for marker in sorted({m for found in cases.values() for c in found for m in items.markers_of(c)}):
+            config.addinivalue_line("markers", f"{marker}: models of the zoo")
+        _collect_zoos(config, options)
+        worker = getattr(config, "workerinput", None)
+        self._worker: str | None = worker["workerid"] if worker else None
+        self._scratch = Path(worker[_SCRATCH] if worker else tempfile.mkdtemp(prefix="conformance-"))
+        self._run: ZooRun | None = None
+        self._watch: Watch | None = None
+        self._status = "finished"
+        if worker is None and not config.option.collectonly:
+            try:
+                self._run = ZooRun(options, self._refs(cases))
+            except HistoryError as error:
+                shutil.rmtree(self._scratch, ignore_errors=True)
+                raise pytest.UsageError(str(error)) from error
+
+    # -- collection --------------------------------------------------------------------
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> items.ZooFile | None:
+        """Only the files that ``--zoo`` names are zoos."""
+        if file_path in self._config.stash[items.CASES]:
+            return items.ZooFile.from_parent(parent, path=file_path)
+        return None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """The selection is known; under xdist the workers collect, and report below."""
+        if self._run is not None and session.items:
+            self._run.plan(item.nodeid for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        """A worker has collected; all collect the same."""
+        if self._run is not None:
+            self._run.plan(ids)
+
+    # -- xdist -------------------------------------------------------------------------
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Workers share the controller's scratch folder."""
+        node.workerinput[_SCRATCH] = str(self._scratch)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Keep a case together, unless another distribution was asked for."""
+        if config.getoption("dist") != "load":
+            return None
+        from conformance.suite.schedule import CaseScheduling
+
+        return CaseScheduling(config, log)
+
+    # -- running -----------------------------------------------------------------------
+
+    def pytest_report_header(self) -> list[str]:
+        """What is about to happen."""
+        cases = [case for found in self._config.stash[items.CASES].values() for case in found]
+        models = {case.case.entry.id for case in cases}
+        zoos = ", ".join(os.path.relpath(zoo) for zoo in self._options.zoos)
+        shard = "shard {}/{}, ".format(*self._options.shard) if self._options.shard else ""
+        cache = self._options.cache_dir if self._options.use_cache else "none"
+        return [
+            f"zoo: {zoos} ({shard}{len(models)} models, {len(cases)} cases), seed {self._options.seed}",
+            f"zoo report: {self._options.report_dir}, cache: {cache}",
+        ]
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Make the engine wherever tests run, and the watch wherever people look."""
+        name = self._worker or "main"
+        progress = self._scratch / "progress"
+        progress.mkdir(parents=True, exist_ok=True)
+        cached = self._options.cache_dir if self._options.use_cache else self._scratch / "cache"
+        offline = {"HF_HUB_OFFLINE": "1"} if self._options.offline else {}
+        session.config.stash[items.ENGINE] = Engine(
+            Settings(
+                cache_dir=cached,
+                workdir=self._scratch / name,
+                progress=progress / f"{name}.json",
+                offline=self._options.offline,
+                require=self._options.require,
+                seed=self._options.seed,
+                worker=self._worker,
+            ),
+            children(offline),
+            self._frameworks,
+        )
+        terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+        if self._run is not None and terminal is not None:
+            self._watch = Watch(progress, terminal)
+            self._watch.start()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach the record to the report of the test's call."""
+        report = yield
+        if call.when == "call" and isinstance(item, items.ZooItem) and item.record is not None:
+            items.attach_record(report, item.record)
+            describe(item.record)
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """On the controller: write the record down as it arrives."""
+        record = getattr(report, "zoo_record", None)
+        if record is not None and self._run is not None:
+            self._run.add(record)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """The run ends before its plan does."""
+        self._status = "interrupted"
+
+    # -- the end -----------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """End the children; on the controller, write the reports."""
+        if self._watch is not None:
+            self._watch.stop()
+        engine = session.config.stash.get(items.ENGINE, None)
+        if engine is not None:
+            engine.close()
+        if self._run is not None:
+            self._run.finish(self._status, int(exitstatus))
+        if self._worker is None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """The table, the totals, and where the report is."""
+        if self._run is None or self._run.report is None:
+            return
+        from conformance.reporters.terminal import render
+
+        writer = terminalreporter._tw  # noqa: SLF001 - the only way to its width and colour
+        terminalreporter.section("onnx conformance")
+        text = render(self._run.report, writer.fullwidth, color=writer.hasmarkup)
+        for line in text.splitlines():
+            terminalreporter.line(line)
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _read_cases(self) -> dict[Path, tuple[LocatedCase, ...]]:
+        try:
+            read_zoo(self._options.zoos, self._frameworks)
+            zoos = {path: read_zoo([path], self._frameworks) for path in self._options.zoos}
+        except ZooError as error:
+            raise pytest.UsageError(str(error)) from error
+        return {
+            path: items.in_shard(zoo.cases(), self._options.shard) for path, zoo in zoos.items()
+        }
+
+    def _refs(self, cases: dict[Path, tuple[LocatedCase, ...]]) -> dict[str, items.TestRef]:
+        root, here = self._config.rootpath, self._config.invocation_params.dir
+        return {
+            f"{_node_path(path, root)}::{items.item_name(ref)}": ref
+            for path, found in cases.items()
+            for located in found
+            for ref in items.test_refs(located, path, here)
+        }
+
+
+def _collect_zoos(config: pytest.Config, options: ZooOptions) -> None:
+    """Have pytest collect the zoos: alone when no other argument was given."""
+    zoos = [str(zoo) for zoo in options.zoos]
+    if config.args_source is not config.ArgsSource.ARGS:
+        config.args = zoos
+        return
+    here = config.invocation_params.dir
+    named = {(here / argument.partition("::")[0]).resolve() for argument in config.args}
+    if options.on_command_line and not named & set(options.zoos):
+        config.args = [*config.args, *zoos]
+
+
+def _node_path(path: Path, root: Path) -> str:
+    """How pytest spells a file in node ids."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

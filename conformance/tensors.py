@@ -1,0 +1,50 @@
+"""Tensors on disk, in the layout of ONNX's own test data (``TensorProto`` files)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from conformance.errors import CorruptBundle
+
+Arrays = dict[str, np.ndarray]
+
+
+def write_tensors(folder: Path, prefix: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write ``<prefix>_0.pb``, ``<prefix>_1.pb``, ... in the mapping's order.
+
+    Strings are written from arrays of ``str`` (dtype object or ``<U``).
+    """
+    from onnx import numpy_helper
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (name, array) in enumerate(arrays.items()):
+        plain = array.astype(object) if array.dtype.kind == "U" else np.ascontiguousarray(array)
+        # ascontiguousarray turns a scalar into a vector: keep the shape that was given
+        proto = numpy_helper.from_array(plain.reshape(array.shape), name=name)
+        (folder / f"{prefix}_{number}.pb").write_bytes(proto.SerializeToString())
+
+
+def read_tensors(folder: Path, prefix: str) -> Arrays:
+    """Read what :func:`write_tensors` wrote, in order, by the names in the files.
+
+    Raises:
+        CorruptBundle: when a file is missing from the sequence or cannot be parsed.
+    """
+    from google.protobuf.message import DecodeError
+    from onnx import TensorProto, numpy_helper
+
+    arrays: Arrays = {}
+    files = sorted(folder.glob(f"{prefix}_*.pb"), key=lambda f: int(f.stem.rpartition("_")[2]))
+    for number, file in enumerate(files):
+        if file.name != f"{prefix}_{number}.pb":
+            raise CorruptBundle(f"{folder / f'{prefix}_{number}.pb'} is missing")
+        proto = TensorProto()
+        try:
+            proto.ParseFromString(file.read_bytes())
+            arrays[proto.name] = numpy_helper.to_array(proto)
+        except (DecodeError, ValueError, TypeError) as error:
+            raise CorruptBundle(f"{file} holds no ONNX tensor: {error}") from error
+    return arrays

@@ -1,0 +1,56 @@
+"""Targets for the executors' tests: each ends in one way."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from conformance.errors import CheckError, InfraError
+from conformance.model import Stage
+
+
+def returns(payload, progress):
+    return {"doubled": payload["number"] * 2, "threads": os.environ["OMP_NUM_THREADS"]}
+
+
+def raises(payload, progress):
+    progress.enter(Stage.EXPORT)
+    print("the exporter said this before it failed")
+    raise ZeroDivisionError("by zero")
+
+
+def raises_its_own_stage(payload, progress):
+    progress.enter(Stage.EXPORT)
+    raise CheckError("opset is 17")
+
+
+def infra(payload, progress):
+    raise InfraError("the hub does not answer")
+
+
+def segfaults(payload, progress):
+    progress.enter(Stage.SESSION)
+    ctypes.string_at(0)
+
+
+def exits(payload, progress):
+    os._exit(3)
+
+
+def killed(payload, progress):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hangs(payload, progress):
+    progress.enter(Stage.LATENCY)
+    ctypes.PyDLL(None).sleep(600)  # PyDLL keeps the GIL: no Python code can interrupt it
+
+
+def leaves_a_grandchild(payload, progress):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    time.sleep(0.2)
+    return {"pid": child.pid}

@@ -1,0 +1,204 @@
+"""A whole framework in a few lines, and liars: adapters that are wrong in one way each.
+
+They need NumPy and ONNX only, so the harness is tested without any framework. A zoo names
+them as ``framework: "miniatures:Honest"`` with ``exporters: [mini]``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.entry import Conversion
+from conformance.errors import Float64Unavailable, LoadError
+from conformance.model import FrameworkInfo
+
+
+@dataclass
+class Linear:
+    """``y = x @ weight + bias`` and ``z = relu(y)``."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+
+class Honest:
+    """Does everything right."""
+
+    info = FrameworkInfo("miniature", ("mini",), 18, (13, 21), (), "", (), Conversion)
+
+    def load(self, job):
+        rng = np.random.default_rng(7)
+        return Linear(rng.normal(size=(3, 2)).astype("f4"), rng.normal(size=2).astype("f4"))
+
+    def bind(self, model, feeds):
+        x = feeds["x"]
+        return lambda: x @ model.weight + model.bias
+
+    def outputs(self, model, result):
+        return {"y": result, "z": np.maximum(result, 0)}
+
+    def in_float64(self, model):
+        return Linear(model.weight.astype("f8"), model.bias.astype("f8"))
+
+    def export(self, model, job, feeds, path):
+        self.write(model, job, path)
+
+    def write(self, model, job, path, *, outputs=("y", "z"), batch="batch", op="Relu"):
+        """Write the model as ONNX; the arguments let a liar lie."""
+        import onnx
+        from onnx import TensorProto, helper, numpy_helper
+
+        y, z = (helper.make_tensor_value_info(o, TensorProto.FLOAT, [batch, 2]) for o in outputs)
+        graph = helper.make_graph(
+            [
+                helper.make_node("Gemm", ["x", "w", "b"], [outputs[0]]),
+                helper.make_node(op, [outputs[0]], [outputs[1]]),
+            ],
+            "linear",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 3])],
+            [y, z],
+            [numpy_helper.from_array(model.weight, "w"), numpy_helper.from_array(model.bias, "b")],
+        )
+        opsets = [helper.make_opsetid("", job.case.opset)]
+        onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), str(path))
+
+
+class SlightlyWrong(Honest):
+    """The exported weights are off by 1e-3."""
+
+    def export(self, model, job, feeds, path):
+        self.write(Linear(model.weight + np.float32(1e-3), model.bias), job, path)
+
+
+class OtherWeights(Honest):
+    """The exported weights are those of another seed."""
+
+    def export(self, model, job, feeds, path):
+        self.write(Linear(model.weight[::-1].copy(), model.bias), job, path)
+
+
+class DroppedEffect(Honest):
+    """The exported model skips the activation."""
+
+    def export(self, model, job, feeds, path):
+        self.write(model, job, path, op="Identity")
+
+
+class SwappedOutputs(Honest):
+    """The exported graph gives its outputs in another order."""
+
+    def export(self, model, job, feeds, path):
+        self.write(model, job, path, outputs=("z", "y"))
+
+
+class StaticBatch(Honest):
+    """The exported graph fixes the batch at the traced size."""
+
+    def export(self, model, job, feeds, path):
+        self.write(model, job, path, batch=len(feeds["x"]))
+
+
+class OtherOpset(Honest):
+    """The exported graph has another opset than the one asked for."""
+
+    def export(self, model, job, feeds, path):
+        self.write(model, job, path)
+        import onnx
+
+        made = onnx.load(str(path))
+        made.opset_import[0].version -= 1
+        onnx.save(made, str(path))
+
+
+class NoFile(Honest):
+    """The exporter returns as if all were well, and writes nothing."""
+
+    def export(self, model, job, feeds, path):
+        pass
+
+
+class NotOnnx(Honest):
+    """The exporter writes something else."""
+
+    def export(self, model, job, feeds, path):
+        path.write_text("<html>not found</html>")
+
+
+class NotANumber(Honest):
+    """Source and export agree on NaN."""
+
+    def load(self, job):
+        model = super().load(job)
+        model.bias[0] = np.nan
+        return model
+
+
+class Constant(Honest):
+    """The model answers the same whatever it is asked."""
+
+    def load(self, job):
+        model = super().load(job)
+        return Linear(np.zeros_like(model.weight), model.bias)
+
+
+class Empty(Honest):
+    """The model answers nothing."""
+
+    def outputs(self, model, result):
+        return {}
+
+
+class NoFloat64(Honest):
+    """The source cannot run in float64."""
+
+    def in_float64(self, model):
+        raise Float64Unavailable("miniatures of this kind are single precision")
+
+
+class CannotLoad(Honest):
+    """The source is not there."""
+
+    def load(self, job):
+        raise LoadError("the weights are missing")
+
+
+class Raises(Honest):
+    """The exporter does not know an operator."""
+
+    def export(self, model, job, feeds, path):
+        raise NotImplementedError("operator 'fancy' has no ONNX equivalent")
+
+
+class Segfaults(Honest):
+    """The exporter crashes in native code."""
+
+    def export(self, model, job, feeds, path):
+        ctypes.string_at(0)
+
+
+class Exits(Honest):
+    """The exporter ends its process."""
+
+    def export(self, model, job, feeds, path):
+        os._exit(3)
+
+
+class Killed(Honest):
+    """The process is killed from outside, as by the kernel when memory runs out."""
+
+    def export(self, model, job, feeds, path):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Hangs(Honest):
+    """The exporter never returns."""
+
+    def export(self, model, job, feeds, path):
+        while True:
+            time.sleep(60)
