@@ -28,6 +28,10 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    def _differs(self, name: str) -> bool:
+        """Whether a field is other than its default; not "was given", which dumping loses."""
+        return bool(getattr(self, name) != type(self).model_fields[name].get_default())
+
 
 class Conversion(Strict):
     """Parameters handed to an exporter; each framework's adapter declares its own."""
@@ -80,9 +84,9 @@ class Source(Strict):
             "seed": "architecture",
             "allow_pickle": "path",
         }
-        for name in self.model_fields_set & owners.keys():
-            if owners[name] != given[0]:
-                raise ValueError(f"'{name}' goes with '{owners[name]}', not with '{given[0]}'")
+        for name, owner in owners.items():
+            if owner != given[0] and self._differs(name):
+                raise ValueError(f"'{name}' goes with '{owner}', not with '{given[0]}'")
         if self.factory is not None:
             check_reference(self.factory)
         return self
@@ -193,7 +197,8 @@ class Tolerance(Strict):
 
     @model_validator(mode="after")
     def _explained(self) -> Self:
-        if self.model_fields_set - {"reason"} and not self.reason:
+        settings = ("k", "floor_ulps", "rtol", "atol")
+        if any(self._differs(name) for name in settings) and not self.reason:
             raise ValueError("a tolerance other than the default needs a 'reason'")
         return self
 

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from conformance.engine import Engine, Settings
+from conformance.entry import ZooEntry
+from conformance.execution.child import children
+from conformance.model import Case, FrameworkInfo, Stage, TestKind, TestRef, Verdict
+from conformance.zoo import LocatedCase
+
+HERE = Path(__file__).parent
+
+
+def located(adapter, **more):
+    entry = ZooEntry.model_validate(
+        {
+            "id": adapter.lower(),
+            "framework": f"miniatures:{adapter}",
+            "source": {"factory": "miniatures:unused"},
+            "exporters": ["mini"],
+            "opsets": [18],
+            "inputs": {"spec": {"x": {"shape": ["batch", 3]}}, "sets": [{"batch": 4}, {"batch": 7}]},
+            **more,
+        }
+    )
+    return LocatedCase(Case(entry, "mini", 18, "fp32"), HERE / "zoo.yaml", 1, HERE)
+
+
+def ref(case, test, provider="cpu"):
+    provider = None if test is TestKind.EXPORT else provider
+    key = case.case.key
+    identity = key if provider is None else f"{key}-{provider}"
+    entry = case.case.entry
+    return TestRef(
+        test, identity, key, entry.id, "mini", None, (), "mini", 18, "fp32", provider, "repeat"
+    )
+
+
+@pytest.fixture
+def make_engine(tmp_path):
+    engines = []
+
+    def make(*, require=False):
+        settings = Settings(
+            cache_dir=tmp_path / "cache",
+            workdir=tmp_path / f"work-{len(engines)}",
+            progress=tmp_path / "progress.json",
+            offline=False,
+            require=require,
+            seed=0,
+        )
+        engines.append(Engine(settings, children({"PYTHONPATH": os.fspath(HERE)}), {}))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.close()
+
+
+@pytest.fixture
+def engine(make_engine):
+    return make_engine()
+
+
+def test_an_honest_conversion_passes_its_three_tests(engine):
+    """Export, parity and latency pass, with their figures."""
+    case = located("Honest")
+    export = engine.run(case, ref(case, TestKind.EXPORT))
+    parity = engine.run(case, ref(case, TestKind.PARITY))
+    latency = engine.run(case, ref(case, TestKind.LATENCY))
+    assert [r.verdict for r in (export, parity, latency)] == [Verdict.PASS] * 3
+    assert [r.stage for r in (export, parity, latency)] == ["check", "parity", "latency"]
+    assert export.export.nodes == 2
+    assert not export.export.cached
+    assert [o.name for o in parity.parity.outputs] == ["y", "z"]
+    assert all(o.rule == "fp64-referenced" and o.ratio < 1 for o in parity.parity.outputs)
+    assert parity.placement == {"CPUExecutionProvider": 2}
+    assert 0 < latency.latency.median_ns <= latency.latency.p95_ns
+    assert latency.latency.source_median_ns > 0
+
+
+def test_a_later_engine_finds_the_conversion_in_the_cache(make_engine):
+    """What one run converted, the next does not convert again."""
+    case = located("Honest")
+    make_engine().run(case, ref(case, TestKind.EXPORT))
+    assert make_engine().run(case, ref(case, TestKind.EXPORT)).export.cached
+
+
+LIARS = [
+    ("SlightlyWrong", Verdict.FAIL, Stage.PARITY, "its limit"),
+    ("OtherWeights", Verdict.FAIL, Stage.PARITY, "its limit"),
+    ("DroppedEffect", Verdict.FAIL, Stage.PARITY, "output 'z'"),
+    ("SwappedOutputs", Verdict.FAIL, Stage.CHECK, "outputs are ['z', 'y']"),
+    ("StaticBatch", Verdict.FAIL, Stage.CHECK, "is fixed at 4"),
+    ("OtherOpset", Verdict.FAIL, Stage.CHECK, "opset 17, asked for was 18"),
+    ("NoFile", Verdict.FAIL, Stage.EXPORT, "without writing a model"),
+    ("NotOnnx", Verdict.FAIL, Stage.CHECK, "onnx.checker refuses"),
+    ("NotANumber", Verdict.VACUOUS, Stage.PARITY, "NaN or infinite on both sides"),
+    ("Constant", Verdict.VACUOUS, Stage.PARITY, "within the accepted error"),
+    ("Empty", Verdict.FAIL, Stage.REFERENCE, "returned no outputs"),
+    ("CannotLoad", Verdict.FAIL, Stage.LOAD, "the weights are missing"),
+    ("Raises", Verdict.FAIL, Stage.EXPORT, "NotImplementedError: operator 'fancy'"),
+    ("Segfaults", Verdict.FAIL, Stage.EXPORT, "SIGSEGV"),
+    ("Exits", Verdict.FAIL, Stage.EXPORT, "status 3"),
+    ("Killed", Verdict.INFRA_ERROR, Stage.EXPORT, "SIGKILL"),
+    ("NoSuchAdapter", Verdict.FAIL, Stage.LOAD, "has no 'NoSuchAdapter'"),
+]
+
+
+@pytest.mark.parametrize(("liar", "verdict", "stage", "text"), LIARS)
+def test_a_liar_is_caught_at_its_stage(engine, liar, verdict, stage, text):
+    """Each way to be wrong gets its verdict and stage, and no case of it ends as a pass."""
+    case = located(liar)
+    records = [engine.run(case, ref(case, test)) for test in TestKind]
+    (told,) = [r for r in records if r.verdict not in (Verdict.PASS, Verdict.NOT_RUN)]
+    assert (told.verdict, told.stage) == (verdict, stage)
+    assert text in f"{told.reason}\n{told.details}"
+
+
+def test_a_hanging_exporter_is_stopped_at_the_entrys_timeout(engine):
+    """The timeout of the entry is a failure of the stage that hung."""
+    case = located("Hangs", timeout=2)
+    record = engine.run(case, ref(case, TestKind.EXPORT))
+    assert (record.verdict, record.stage) == (Verdict.FAIL, Stage.EXPORT)
+    assert "longer than 2 s" in record.reason
+
+
+def test_dependents_of_a_reported_failure_point_at_it(engine):
+    """One failure has one home: parity and latency of a failed export are not run."""
+    case = located("Raises")
+    engine.run(case, ref(case, TestKind.EXPORT))
+    for test in (TestKind.PARITY, TestKind.LATENCY):
+        record = engine.run(case, ref(case, test))
+        assert record.verdict is Verdict.NOT_RUN
+        assert f"export of {case.case.key} is fail" in record.reason
+
+
+def test_a_failure_nobody_reported_is_reported_by_its_dependent(engine):
+    """Selecting parity alone must not hide that the export fails."""
+    case = located("Raises")
+    record = engine.run(case, ref(case, TestKind.PARITY))
+    assert (record.verdict, record.stage) == (Verdict.FAIL, Stage.EXPORT)
+
+
+def test_latency_of_a_wrong_model_is_not_measured(engine):
+    """Only a parity-checked case is timed, also when parity was not selected."""
+    case = located("SlightlyWrong")
+    record = engine.run(case, ref(case, TestKind.LATENCY))
+    assert (record.verdict, record.stage) == (Verdict.FAIL, Stage.PARITY)
+    assert record.latency is None
+
+
+def test_without_fp64_the_tolerance_is_declared_and_says_why(engine):
+    """The report tells which rule judged, and why not the better one."""
+    case = located("NoFloat64")
+    record = engine.run(case, ref(case, TestKind.PARITY))
+    assert record.verdict is Verdict.PASS
+    assert {o.rule for o in record.parity.outputs} == {"declared"}
+    assert record.parity.outputs[0].rule_reason == "miniatures of this kind are single precision"
+
+
+def test_a_known_failure_is_expected_and_only_that_one(engine):
+    """Stage and text must match; anything else in its place fails."""
+    expect = {"stage": "export", "reason": "no operator yet", "match": "fancy"}
+    known = located("Raises", expect=expect)
+    record = engine.run(known, ref(known, TestKind.EXPORT))
+    assert (record.verdict, record.reason) == (Verdict.EXPECTED_FAIL, "no operator yet")
+    other_text = located("Raises", id="a", expect={**expect, "match": "plain"})
+    record = engine.run(other_text, ref(other_text, TestKind.EXPORT))
+    assert record.verdict is Verdict.FAIL
+    assert "expects a failure that matches 'plain'" in record.reason
+    other_stage = located("NotOnnx", id="b", expect=expect)
+    record = engine.run(other_stage, ref(other_stage, TestKind.EXPORT))
+    assert record.verdict is Verdict.FAIL
+    assert "expects a failure at export" in record.reason
+
+
+def test_a_known_failure_that_is_gone_is_an_unexpected_pass(engine):
+    """The zoo must be updated; only the test of the declared stage says so."""
+    case = located("Honest", expect={"stage": "parity", "reason": "was off by one"})
+    verdicts = [engine.run(case, ref(case, test)).verdict for test in TestKind]
+    assert verdicts == [Verdict.PASS, Verdict.UNEXPECTED_PASS, Verdict.PASS]
+
+
+def test_a_missing_package_is_not_run_or_a_failure_if_required(make_engine):
+    """The reason holds the command that installs what is missing."""
+    case = located("Honest", requires=["no-such-distribution>=2"])
+    record = make_engine().run(case, ref(case, TestKind.EXPORT))
+    assert record.verdict is Verdict.NOT_RUN
+    assert record.reason == (
+        "no-such-distribution not installed: pip install 'no-such-distribution>=2'"
+    )
+    assert make_engine(require=True).run(case, ref(case, TestKind.EXPORT)).verdict is Verdict.FAIL
+    old = located("Honest", id="old", requires=["numpy<1"])
+    assert "is not <1" in make_engine().run(old, ref(old, TestKind.EXPORT)).reason
+
+
+def test_a_missing_framework_names_the_extra(tmp_path):
+    """All absent distributions and the extra that brings them."""
+    from conformance.engine import missing_requirements
+    from conformance.entry import Conversion
+
+    info = FrameworkInfo("x", ("x",), 18, (7, 21), ("numpy", "nope"), "sklearn", (), Conversion)
+    reason = missing_requirements(located("Honest").case.entry, info)
+    assert reason == "nope not installed: pip install 'pytest-onnx-conformance[sklearn]'"
+
+
+def test_an_absent_provider_is_not_run_or_a_failure_if_required(make_engine):
+    """No silent fall-back to the CPU: the tests on that provider do not run."""
+    case = located("Honest", providers=["cpu", "tensorrt"])
+    engine = make_engine()
+    parity = engine.run(case, ref(case, TestKind.PARITY, "tensorrt"))
+    latency = engine.run(case, ref(case, TestKind.LATENCY, "tensorrt"))
+    assert [parity.verdict, latency.verdict] == [Verdict.NOT_RUN] * 2
+    assert "no TensorrtExecutionProvider" in parity.reason
+    assert engine.run(case, ref(case, TestKind.PARITY, "cpu")).verdict is Verdict.PASS
+    required = make_engine(require=True)
+    assert required.run(case, ref(case, TestKind.PARITY, "tensorrt")).verdict is Verdict.FAIL
