@@ -67,7 +67,7 @@ class Settings:
 class _Conversion:
     bundle: Bundle | None
     failure: Failure | None
-    cached: bool
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ class Engine:
         self._cache = BundleCache(settings.cache_dir)
         self._conversions: dict[str, _Conversion] = {}
         self._proofs: dict[str, _Proof] = {}
-        #: Failures that a test of this run has reported; dependents point at them.
-        self._reported: set[tuple[TestKind, str]] = set()
+        #: What a test of this run has reported in place of a pass; dependents point at it.
+        self._reported: dict[tuple[TestKind, str], str] = {}
         self._runs = 0
 
     def run(self, located: LocatedCase, ref: TestRef) -> Record:
@@ -136,7 +136,7 @@ class Engine:
         case, entry = located.case, located.case.entry
         info = self._frameworks.get(entry.framework) or _foreign(entry.framework)
         if missing := missing_requirements(entry, info):
-            return _Conversion(None, Failure(Verdict.NOT_RUN, Stage.LOAD, missing, None), False)
+            return _Conversion(None, Failure(Verdict.NOT_RUN, Stage.LOAD, missing, None))
 
         def make(out: Path) -> Completed:
             payload = {
@@ -154,7 +154,7 @@ class Engine:
             key = bundle_key(case, info, located.zoo_dir, self._settings.seed)
             bundle, completed = self._cache.get_or_make(key, make)
         except OSError as error:
-            return _Conversion(None, failure_of(error, Stage.EXPORT), False)
+            return _Conversion(None, failure_of(error, Stage.EXPORT))
         failure = completed.failure if completed else None
         return _Conversion(bundle, failure, cached=completed is None)
 
@@ -226,21 +226,28 @@ class Engine:
     ) -> dict[str, Any]:
         """Verdict, stage, reason, link and details of a record.
 
-        Args:
-            owner: the test that answers for ``failure``. A dependent points at it when it
-                has reported, and reports in its place when it was not selected.
+        ``owner`` is the test that answers for ``failure``: a dependent points at it when it
+        has reported, and reports in its place when it was not selected.
         """
         expected = _expectations(entry, ref)
         if failure is None:
             due = [e for e in expected if e.stage in _STAGES_OF[ref.test]]
-            return _unexpected_pass(due[0], last_stage) if due else _verdict(
-                Verdict.PASS, last_stage, None
+            return (
+                _unexpected_pass(due[0], last_stage)
+                if due
+                else _verdict(Verdict.PASS, last_stage, None)
             )
         blocker = ref.case if owner is TestKind.EXPORT else ref.id
         if ref.test is not owner and (owner, blocker) in self._reported:
-            reason = f"not run, {owner} of {blocker} is {failure.verdict}: {failure.reason}"
+            reason = f"not run, {owner} of {blocker} is {self._reported[owner, blocker]}"
             return _verdict(Verdict.NOT_RUN, failure.stage, shorten(reason))
-        self._reported.add((owner, blocker))
+        judged = self._judged_failure(expected, failure)
+        self._reported[owner, blocker] = f"{judged['verdict']}: {judged['reason']}"
+        return judged
+
+    def _judged_failure(
+        self, expected: Sequence[Expectation], failure: Failure
+    ) -> dict[str, Any]:
         if failure.verdict is Verdict.NOT_RUN and self._settings.require:
             failure = replace(
                 failure, verdict=Verdict.FAIL, reason=f"{failure.reason} (--zoo-require)"
@@ -306,7 +313,9 @@ def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
         if found is None:
             return f"{requirement.name} not installed: pip install '{text}'"
         if found not in requirement.specifier:
-            return f"{requirement.name} {found} is not {requirement.specifier}: pip install '{text}'"
+            return (
+                f"{requirement.name} {found} is not {requirement.specifier}: pip install '{text}'"
+            )
     return None
 
 

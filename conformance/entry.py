@@ -12,7 +12,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
-
 Dtype = Literal[
     "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "string"
 ]
@@ -173,7 +172,7 @@ class Inputs(Strict):
             if missing := sorted(axes - sizes.keys()):
                 raise ValueError(f"sets[{number}] gives no size for axis '{missing[0]}'")
         for axis in sorted(axes):
-            if len({sizes[axis] for sizes in self.sets}) < 2:
+            if len({sizes[axis] for sizes in self.sets}) <= 1:
                 raise ValueError(
                     f"axis '{axis}' has the same size in every input set; "
                     "give it another size in at least one set after the first"

@@ -74,10 +74,6 @@ class Float64Unavailable(ConformanceError):
     """The source cannot run in float64; the message says why."""
 
 
-class MissingRequirement(ConformanceError):
-    """A package that this work needs is not installed; the message names the fix."""
-
-
 class ProviderAbsent(ConformanceError):
     """This ONNX Runtime does not offer the execution provider."""
 

@@ -47,31 +47,27 @@ def _generate(spec: Mapping[str, TensorSpec], sizes: Mapping[str, int], seed: in
 
 
 def _draw(tensor: TensorSpec, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    dtype = object if tensor.dtype == "string" else np.dtype(tensor.dtype)
-    kind = np.dtype(dtype).kind
-    fill = tensor.fill or {"f": "normal", "b": "coin", "O": "choice"}.get(kind, "integers")
-    low = 0.0 if tensor.low is None else tensor.low
+    dtype = np.dtype(object if tensor.dtype == "string" else tensor.dtype)
+    fill = tensor.fill or {"f": "normal", "b": "coin", "O": "choice"}.get(dtype.kind, "integers")
+    low = tensor.low or 0.0
+    values: np.ndarray
     match fill:
         case "normal":
-            return rng.standard_normal(shape).astype(dtype)
+            values = rng.standard_normal(shape)
         case "uniform":
-            return rng.uniform(low, 1.0 if tensor.high is None else tensor.high, shape).astype(
-                dtype
-            )
+            values = rng.uniform(low, 1.0 if tensor.high is None else tensor.high, shape)
         case "integers":
-            high = 2 if tensor.high is None else int(tensor.high)
-            return rng.integers(int(low), high, shape).astype(dtype)
+            values = rng.integers(int(low), 2 if tensor.high is None else int(tensor.high), shape)
         case "coin":
-            return rng.integers(0, 2, shape).astype(dtype)
+            values = rng.integers(0, 2, shape)
         case "mask":
-            return _mask(shape, rng).astype(dtype)
+            values = _mask(shape, rng)
         case "choice":
-            values = np.array(tensor.values, dtype=dtype)
-            return values[rng.integers(0, len(values), shape)]
-        case "ones":
-            return np.ones(shape, dtype)
+            choices = np.array(tensor.values, dtype=dtype)
+            values = choices[rng.integers(0, len(choices), shape)]
         case _:
-            return np.zeros(shape, dtype)
+            values = np.full(shape, fill == "ones")
+    return values.astype(dtype)
 
 
 def _mask(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -83,7 +79,9 @@ def _mask(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     return np.arange(length) < real[..., None]
 
 
-def _from_factory(reference: str, args: dict[str, object], zoo_dir: Path, seed: int) -> list[Arrays]:
+def _from_factory(
+    reference: str, args: dict[str, object], zoo_dir: Path, seed: int
+) -> list[Arrays]:
     factory = load_reference(reference, zoo_dir)
     try:
         made = factory(seed=seed, **args)

@@ -8,7 +8,7 @@ import subprocess
 from importlib.metadata import distributions
 from pathlib import Path
 
-from conformance.entry import JsonValue
+from pydantic import JsonValue
 
 
 def describe_machine() -> dict[str, JsonValue]:
@@ -51,7 +51,11 @@ def _cpu_model() -> str:
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
-from conformance.entry import Conversion, JsonValue, ZooEntry
+from conformance.entry import Conversion, ZooEntry
 
 #: Version of every on-disk format this package writes (records, bundles, reports).
 SCHEMA_VERSION = 1
@@ -68,11 +67,9 @@ _GLYPHS = {
     Verdict.UNEXPECTED_PASS: "!",
     Verdict.VACUOUS: "∅",
     Verdict.INFRA_ERROR: "⚡",
-    Verdict.NOT_RUN: "–",
+    Verdict.NOT_RUN: "·",
 }
-_FAILING = frozenset(
-    {Verdict.FAIL, Verdict.UNEXPECTED_PASS, Verdict.VACUOUS, Verdict.INFRA_ERROR}
-)
+_FAILING = frozenset({Verdict.FAIL, Verdict.UNEXPECTED_PASS, Verdict.VACUOUS, Verdict.INFRA_ERROR})
 
 
 class TestKind(StrEnum):
@@ -376,9 +373,14 @@ class RunReport:
 T = TypeVar("T")
 
 
-@cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(kind)
+#: Building an adapter takes milliseconds; using one, microseconds.
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def to_json(value: Any) -> dict[str, Any]:
@@ -394,4 +396,5 @@ def from_json(kind: type[T], data: Any) -> T:
     Raises:
         pydantic.ValidationError: when the data does not have the shape of ``kind``.
     """
-    return _adapter(kind).validate_python(data)
+    value: T = _adapter(kind).validate_python(data)
+    return value

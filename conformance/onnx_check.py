@@ -39,7 +39,7 @@ def check_model(
     try:
         onnx.checker.check_model(str(path), full_check=True)
         model = onnx.load(str(path), load_external_data=False)
-    except Exception as error:  # noqa: BLE001 - checker, shape inference and protobuf share no base
+    except Exception as error:
         first = next((line for line in str(error).splitlines() if line.strip()), repr(error))
         raise CheckError(f"onnx.checker refuses the exported file: {first.strip()}") from error
     problems = [

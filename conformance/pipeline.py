@@ -16,7 +16,6 @@ import resource
 import time
 from collections.abc import Mapping
 from functools import partial
-
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +228,3 @@ def _in_float64(feeds: Arrays) -> Arrays:
         name: array.astype(np.float64) if array.dtype.kind == "f" else array
         for name, array in feeds.items()
     }
-
-
-

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-
 import pytest
 
-from conformance.suite.options import ZooOptions, add_options, read_options
-
+from conformance.suite.options import add_options, read_options
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

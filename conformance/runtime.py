@@ -67,7 +67,7 @@ def create_session(
         options.profile_file_prefix = str(profile_prefix)
     try:
         session = onnxruntime.InferenceSession(str(model), options, providers=[name])
-    except Exception as error:  # noqa: BLE001 - ORT raises classes that share no base but Exception
+    except Exception as error:
         raise SessionError(f"ONNX Runtime refuses the model: {_first_line(error)}") from error
     if session.get_providers()[0] != name:
         raise SessionError(
@@ -86,7 +86,7 @@ def run(session: Any, inputs: Mapping[str, np.ndarray]) -> Arrays:
     names = [output.name for output in session.get_outputs()]
     try:
         results = session.run(names, dict(inputs))
-    except Exception as error:  # noqa: BLE001 - ORT raises classes that share no base but Exception
+    except Exception as error:
         raise SessionError(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
     return {name: _as_array(name, value) for name, value in zip(names, results, strict=True)}
 

@@ -22,7 +22,10 @@ def located(adapter, **more):
             "source": {"factory": "miniatures:unused"},
             "exporters": ["mini"],
             "opsets": [18],
-            "inputs": {"spec": {"x": {"shape": ["batch", 3]}}, "sets": [{"batch": 4}, {"batch": 7}]},
+            "inputs": {
+                "spec": {"x": {"shape": ["batch", 3]}},
+                "sets": [{"batch": 4}, {"batch": 7}],
+            },
             **more,
         }
     )
@@ -132,10 +135,14 @@ def test_dependents_of_a_reported_failure_point_at_it(engine):
     """One failure has one home: parity and latency of a failed export are not run."""
     case = located("Raises")
     engine.run(case, ref(case, TestKind.EXPORT))
+    known = located("Raises", id="known", expect={"stage": "export", "reason": "no operator"})
+    engine.run(known, ref(known, TestKind.EXPORT))
     for test in (TestKind.PARITY, TestKind.LATENCY):
         record = engine.run(case, ref(case, test))
         assert record.verdict is Verdict.NOT_RUN
-        assert f"export of {case.case.key} is fail" in record.reason
+        assert f"export of {case.case.key} is fail: NotImplementedError" in record.reason
+        record = engine.run(known, ref(known, test))
+        assert record.reason.endswith(f"export of {known.case.key} is expected-fail: no operator")
 
 
 def test_a_failure_nobody_reported_is_reported_by_its_dependent(engine):

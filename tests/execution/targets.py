@@ -19,7 +19,7 @@ def returns(payload, progress):
 
 def raises(payload, progress):
     progress.enter(Stage.EXPORT)
-    print("the exporter said this before it failed")
+    sys.stdout.write("the exporter said this before it failed")
     raise ZeroDivisionError("by zero")
 
 

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
-import os
 import time
+from pathlib import Path
 
-import psutil
 import pytest
 
 from conformance.execution.child import ForkedChildren, SpawnedChildren
 from conformance.execution.contract import Spec
 from conformance.model import Stage, Verdict
 
+HERE = str(Path(__file__).parent)
+
 
 @pytest.fixture(params=[ForkedChildren, SpawnedChildren])
 def executor(request):
-    made = request.param({"PYTHONPATH": os.path.dirname(__file__)})
+    made = request.param({"PYTHONPATH": HERE})
     yield made
     made.close()
 
@@ -83,6 +84,8 @@ def test_a_hang_that_holds_the_gil_is_stopped_at_the_timeout(run):
 
 def test_a_grandchild_does_not_outlive_its_spec(run):
     """Whatever a child started ends with it."""
+    import psutil
+
     pid = run("leaves_a_grandchild").value["pid"]
     deadline = time.monotonic() + 10
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
@@ -92,7 +95,7 @@ def test_a_grandchild_does_not_outlive_its_spec(run):
 
 def test_forked_children_report_their_peak_memory(tmp_path):
     """wait4 gives each child's own peak."""
-    executor = ForkedChildren({"PYTHONPATH": os.path.dirname(__file__)})
+    executor = ForkedChildren({"PYTHONPATH": HERE})
     spec = Spec("targets:returns", {"number": 1}, tmp_path, tmp_path / "p.json", 60.0)
     try:
         assert executor.run(spec).peak_rss_bytes > 1_000_000

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ET
+
+import pytest
+
+XDIST = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+CASE = "Honest/honest@mini-op18-fp32"
+
+
+@XDIST
+def test_a_zoo_runs_and_publishes_its_report(suite, workers):
+    """Bare ``pytest --zoo``: three tests per case, a table, report.json, index.html, exit 0."""
+    suite.zoo("Honest")
+    result = suite.run(*workers)
+    assert result.ret == 0
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*honest*", "*report.json*"])
+    (case,) = suite.report["cases"]
+    assert (case["id"], case["verdict"]) == (f"{CASE}-cpu", "pass")
+    assert case["latency"]["median_ns"] > 0
+    assert (suite.path / "reports" / "index.html").stat().st_size > 1000
+    assert suite.report["run"]["status"] == "finished"
+
+
+@XDIST
+def test_one_bad_model_does_not_hurt_another(suite, workers):
+    """Every kind of end is reported beside the honest model's pass; the run fails."""
+    known = "expect: {stage: export, reason: known}"
+    suite.zoo("Honest", "Raises", "Segfaults", "Constant", "Killed", "NoFile", NoFile=known)
+    result = suite.run(*workers)
+    assert result.ret == 1
+    assert suite.verdicts == {
+        "Honest": "pass",
+        "Raises": "fail",
+        "Segfaults": "fail",
+        "Constant": "vacuous",
+        "Killed": "infra-error",
+        "NoFile": "expected-fail",
+    }
+
+
+def test_names_are_stable_and_readable(suite):
+    """Ids say model, exporter, opset, variant and provider."""
+    suite.zoo("Honest")
+    result = suite.run("--co", "-q")
+    assert result.outlines[:3] == [
+        f"zoo.yaml::test_export[{CASE}]",
+        f"zoo.yaml::test_parity[{CASE}-cpu]",
+        f"zoo.yaml::test_latency[{CASE}-cpu]",
+    ]
+    assert not (suite.path / "reports").exists()
+
+
+def test_the_repro_command_repeats_just_its_test(suite):
+    """What the failure text offers runs that test and no other."""
+    suite.zoo("SlightlyWrong", "Honest")
+    result = suite.run("-n", "0")
+    (repro,) = {c["repro"] for c in suite.report["cases"] if c["verdict"] == "fail"}
+    result.stdout.fnmatch_lines([f"*repeat: {repro}"])
+    node = repro.split(" ", 3)[3].strip("'")
+    again = suite.run(node)
+    again.assert_outcomes(failed=1)
+
+
+@XDIST
+def test_selection_by_keyword_marker_and_node(suite, workers):
+    """``-k`` matches ids, ``-m`` matches framework, task and tags."""
+    suite.zoo("Honest", "NoFloat64", Honest="task: regression\ntags: [full, tiny-one]")
+    assert suite.run("-k", "nofloat64", *workers).parseoutcomes()["passed"] == 3
+    for marker in ("Honest", "regression", "full", "tiny-one"):
+        assert suite.run("-m", marker, *workers).parseoutcomes()["passed"] == 3
+    assert suite.run("-m", "not full", "--strict-markers", *workers).ret == 0
+
+
+def test_last_failed_repeats_the_failure_only(suite):
+    """``--lf`` works across xdist, because node ids are the same with and without it."""
+    suite.zoo("Honest", "SlightlyWrong")
+    pytester = suite.pytester
+    args = ("--zoo", "zoo.yaml", "--zoo-cache-dir", "cache")
+    assert pytester.runpytest_subprocess(*args, "-n", "2").parseoutcomes()["failed"] == 1
+    again = pytester.runpytest_subprocess(*args, "--lf")
+    assert again.parseoutcomes() == {"failed": 1, "deselected": 5}
+
+
+def test_dependents_of_a_failed_export_are_skipped_pointing_at_it(suite):
+    """One failure, two skips that name it."""
+    suite.zoo("Raises")
+    result = suite.run("-rs")
+    result.assert_outcomes(failed=1, skipped=2)
+    result.stdout.fnmatch_lines(["SKIPPED*not run, export of Raises/raises@*is fail: *"])
+
+
+def test_a_bad_zoo_is_one_usage_error_before_collection(suite):
+    """Exit 4, with file, line and column; nothing is collected."""
+    suite.zoo("Honest", Honest="tolerence: {k: 4}")
+    result = suite.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*zoo.yaml:9:5: *tolerence*tolerance*"])
+    assert "collected" not in result.stdout.str()
+
+
+def test_a_missing_zoo_is_a_usage_error(suite):
+    """The file that is not there is named."""
+    result = suite.run(zoo="nope.yaml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*nope.yaml*"])
+
+
+def test_a_run_with_nothing_selected_fails(suite):
+    """Exit 5, and no run in the history."""
+    suite.zoo("Honest")
+    assert suite.run("-k", "nothing").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert not list(suite.path.glob("reports/runs/*"))
+
+
+def test_a_normal_run_is_left_alone(suite):
+    """Without ``--zoo`` the plugin does nothing; with it, other arguments still count."""
+    suite.zoo("Honest")
+    (suite.path / "test_plain.py").write_text("def test_plain(): pass\n")
+    assert suite.pytester.runpytest_subprocess("test_plain.py").parseoutcomes() == {"passed": 1}
+    assert not (suite.path / "reports").exists()
+    both = suite.run("test_plain.py")
+    assert both.parseoutcomes()["passed"] == 4
+    assert suite.pytester.runpytest_subprocess().parseoutcomes() == {"passed": 1}
+
+
+def test_the_ini_file_can_name_the_zoo_and_the_folders(suite):
+    """Ini keys stand for the options; paths on ``pytest tests`` still make a normal run."""
+    suite.zoo("Honest")
+    (suite.path / "test_plain.py").write_text("def test_plain(): pass\n")
+    suite.pytester.makeini(
+        "[pytest]\nzoo = zoo.yaml\nzoo_report = out\nzoo_cache_dir = cache\nzoo_seed = 3\n"
+    )
+    result = suite.pytester.runpytest_subprocess()
+    result.assert_outcomes(passed=3)
+    assert (suite.path / "out" / "report.json").exists()
+    result.stdout.fnmatch_lines(["zoo: zoo.yaml (1 models, 1 cases), seed 3"])
+    suite.pytester.runpytest_subprocess("test_plain.py").assert_outcomes(passed=1)
+
+
+def test_it_works_from_any_folder(suite):
+    """The factories are imported from the zoo's folder, not from where pytest starts."""
+    suite.zoo("Honest")
+    elsewhere = suite.pytester.mkdir("elsewhere")
+    os.chdir(elsewhere)
+    result = suite.run(zoo=str(suite.path / "zoo.yaml"))
+    assert result.ret == 0
+    assert (elsewhere / "reports" / "report.json").exists()
+
+
+def test_shards_divide_the_cases_between_them(suite):
+    """Every case is in exactly one shard, with all its tests."""
+    suite.zoo("Honest", "NoFloat64", "SlightlyWrong")
+    seen = []
+    for part in (1, 2):
+        out = suite.run("--co", "-q", "--zoo-shard", f"{part}/2").outlines
+        seen.append([line for line in out if "::" in line])
+    assert [len(part) for part in seen] == [6, 3]
+    assert len({line for part in seen for line in part}) == 9
+    bad = suite.run("--zoo-shard", "3/2")
+    assert bad.ret == pytest.ExitCode.USAGE_ERROR
+    bad.stderr.fnmatch_lines(["*--zoo-shard takes I/N with 1 <= I <= N, not '3/2'"])
+
+
+def test_without_cache_nothing_is_kept(suite):
+    """``--zoo-no-cache`` converts anew and leaves the cache folder alone."""
+    suite.zoo("Honest")
+    assert suite.run("--zoo-no-cache").ret == 0
+    assert not (suite.path / "cache").exists()
+    assert suite.report["cases"][0]["export"]["cached"] is False
+    assert suite.run().ret == 0
+    assert suite.run().ret == 0
+    assert suite.report["cases"][0]["export"]["cached"] is True
+
+
+def test_required_things_that_are_missing_fail(suite):
+    """Not-run by default, exit 0; with ``--zoo-require`` a failure, exit 1."""
+    suite.zoo("Honest", Honest="providers: [cpu, tensorrt]")
+    assert suite.run().ret == 0
+    by_provider = {c["provider"]: c["verdict"] for c in suite.report["cases"]}
+    assert by_provider == {"cpu": "pass", "tensorrt": "not-run"}
+    assert suite.run("--zoo-require").ret == 1
+
+
+def test_junit_carries_verdict_and_figures(suite):
+    """JUnit's properties hold text that other tools can read."""
+    suite.zoo("Honest")
+    suite.run("--junitxml", "junit.xml")
+    root = ET.parse(suite.path / "junit.xml").getroot()  # noqa: S314 - our own file
+    properties = {p.get("name"): p.get("value") for p in root.iter("property")}
+    assert properties["verdict"] == "pass"
+    assert float(properties["parity_ratio"]) < 1
+    assert int(properties["median_ns"]) > 0
+
+
+def test_allure_gets_parameters_labels_and_the_record(suite):
+    """The results folder names framework, exporter and tags, and attaches each record."""
+    pytest.importorskip("allure_pytest", reason="allure-pytest is not installed")
+    import json
+
+    suite.zoo("Honest", Honest="tags: [tiny]")
+    suite.run("--alluredir", "allure")
+    results = [json.loads(f.read_text()) for f in suite.path.glob("allure/*-result.json")]
+    assert len(results) == 3
+    parity = next(r for r in results if "parity" in r["name"])
+    assert {"name": "exporter", "value": "'mini'"} in parity["parameters"]
+    assert {"name": "tag", "value": "tiny"} in parity["labels"]
+    (attachment,) = parity["attachments"]
+    record = json.loads((suite.path / "allure" / attachment["source"]).read_text())
+    assert record["verdict"] == "pass"
+
+
+def test_a_second_run_extends_the_history(suite):
+    """Two runs make two points in each trend."""
+    suite.zoo("Honest")
+    suite.run()
+    suite.run()
+    (case,) = suite.report["cases"]
+    assert len(case["trend"]) == 2
+    assert len(list(suite.path.glob("reports/runs/*.jsonl"))) == 2
+
+
+def test_an_interrupted_run_leaves_a_report_that_says_so(suite):
+    """Ctrl-C ends the run, not the records: what ran is reported, the rest is not-run."""
+    (suite.path / "conftest.py").write_text(
+        "def pytest_runtest_logfinish(nodeid):\n"
+        "    if 'latency' in nodeid: raise KeyboardInterrupt\n"
+    )
+    suite.zoo("Honest", "NoFloat64")
+    assert suite.run().ret == pytest.ExitCode.INTERRUPTED
+    assert suite.report["run"]["status"] == "interrupted"
+    assert suite.verdicts == {"Honest": "pass", "NoFloat64": "not-run"}
+
+
+def test_vanished_models_are_listed(suite):
+    """A model that the zoo no longer holds is named by the next run."""
+    suite.zoo("Honest", "NoFloat64")
+    suite.run()
+    suite.zoo("Honest")
+    suite.run()
+    assert suite.report["vanished"] == ["NoFloat64/nofloat64@mini-op18-fp32-cpu"]
+
+
+def test_slow_work_is_told_while_it_goes_on(suite):
+    """People see which model is in which stage, and for how long."""
+    suite.zoo("Hangs", Hangs="timeout: 12")
+    result = suite.run()
+    result.stdout.fnmatch_lines(["*… Hangs/hangs@mini-op18-fp32: export, 1? s"])
+    assert result.ret == 1
+
+
+def test_the_report_folder_is_tried_before_any_work(suite):
+    """A report folder that cannot be used is a usage error that names the way out."""
+    suite.zoo("Honest")
+    (suite.path / "reports").write_text("a file")
+    result = suite.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*reports*--zoo-report*"])
+
+
+def test_collecting_imports_no_framework(suite):
+    """``--co`` reads the zoo and loads neither a framework nor ONNX Runtime."""
+    heavy = ["torch", "tensorflow", "keras", "transformers", "sklearn", "onnxruntime", "duckdb"]
+    (suite.path / "conftest.py").write_text(
+        "import sys\n"
+        "def pytest_unconfigure():\n"
+        f"    print('LOADED', sorted(set({heavy!r}) & set(sys.modules)))\n"
+    )
+    suite.zoo("Honest")
+    suite.run("--co", "-s").stdout.fnmatch_lines(["LOADED []"])
