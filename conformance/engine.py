@@ -7,22 +7,19 @@ and writes down what happened. The suite and the tools both stand on it.
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
-
 from conformance.bundle import Bundle
 from conformance.cache import BundleCache, bundle_key
-from conformance.entry import Conversion, Expectation, ZooEntry
+from conformance.entry import Conversion, ZooEntry
 from conformance.execution.child import Executor
 from conformance.execution.contract import Completed, Failure, Spec, failure_of, shorten
+from conformance.judging import Judgement, judge_failure, judge_success, parity_failure
 from conformance.model import (
     ExportResult,
     FrameworkInfo,
@@ -36,15 +33,10 @@ from conformance.model import (
     from_json,
     to_json,
 )
+from conformance.requirements import missing_requirements
 from conformance.zoo import LocatedCase
 
 _RUNTIME_PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.pipeline")
-#: The stages that each test answers for; a known failure is expected of exactly one test.
-_STAGES_OF = {
-    TestKind.EXPORT: (Stage.LOAD, Stage.INPUTS, Stage.REFERENCE, Stage.EXPORT, Stage.CHECK),
-    TestKind.PARITY: (Stage.SESSION, Stage.PARITY),
-    TestKind.LATENCY: (Stage.LATENCY,),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +103,14 @@ class Engine:
                     failure, fields["latency"] = self._measured(
                         located, conversion.bundle, ref.provider
                     )
+        judged = self._judged(located.case.entry, ref, failure, owner, last_stage)
         return Record(
             ref=ref,
-            **self._judged(located.case.entry, ref, failure, owner, last_stage),
+            verdict=judged.verdict,
+            stage=judged.stage,
+            reason=judged.reason,
+            link=judged.link,
+            details=judged.details,
             started=started,
             duration_s=round(time.perf_counter() - clock, 6),
             worker=self._settings.worker,
@@ -214,8 +211,6 @@ class Engine:
         finally:
             self._settings.progress.unlink(missing_ok=True)
 
-    # -- from an outcome to a verdict --------------------------------------------------
-
     def _judged(
         self,
         entry: ZooEntry,
@@ -223,123 +218,26 @@ class Engine:
         failure: Failure | None,
         owner: TestKind,
         last_stage: Stage,
-    ) -> dict[str, Any]:
-        """Verdict, stage, reason, link and details of a record.
+    ) -> Judgement:
+        """``owner`` is the test that answers for ``failure``.
 
-        ``owner`` is the test that answers for ``failure``: a dependent points at it when it
-        has reported, and reports in its place when it was not selected.
+        A dependent points at its owner when that has reported, and reports in its place
+        when it was not selected: a failure is told once, and never lost.
         """
-        expected = _expectations(entry, ref)
         if failure is None:
-            due = [e for e in expected if e.stage in _STAGES_OF[ref.test]]
-            return (
-                _unexpected_pass(due[0], last_stage)
-                if due
-                else _verdict(Verdict.PASS, last_stage, None)
-            )
+            return judge_success(entry, ref, last_stage)
         blocker = ref.case if owner is TestKind.EXPORT else ref.id
         if ref.test is not owner and (owner, blocker) in self._reported:
             reason = f"not run, {owner} of {blocker} is {self._reported[owner, blocker]}"
-            return _verdict(Verdict.NOT_RUN, failure.stage, shorten(reason))
-        judged = self._judged_failure(expected, failure)
-        self._reported[owner, blocker] = f"{judged['verdict']}: {judged['reason']}"
+            return Judgement(Verdict.NOT_RUN, failure.stage, shorten(reason))
+        judged = judge_failure(entry, ref, failure, require=self._settings.require)
+        self._reported[owner, blocker] = f"{judged.verdict}: {judged.reason}"
         return judged
-
-    def _judged_failure(
-        self, expected: Sequence[Expectation], failure: Failure
-    ) -> dict[str, Any]:
-        if failure.verdict is Verdict.NOT_RUN and self._settings.require:
-            failure = replace(
-                failure, verdict=Verdict.FAIL, reason=f"{failure.reason} (--zoo-require)"
-            )
-            expected = []
-        if failure.verdict is Verdict.FAIL and expected:
-            return _held_against(expected, failure)
-        return _verdict(failure.verdict, failure.stage, failure.reason, details=failure.details)
-
-
-def _unexpected_pass(expectation: Expectation, last_stage: Stage) -> dict[str, Any]:
-    reason = (
-        f"was expected to fail at {expectation.stage} ({expectation.reason}); "
-        "it works now: remove 'expect' from the entry"
-    )
-    return _verdict(Verdict.UNEXPECTED_PASS, last_stage, reason, link=expectation.link)
-
-
-def _held_against(expected: Sequence[Expectation], failure: Failure) -> dict[str, Any]:
-    """A failure of a case that has known ones: the very failure, or another in its place."""
-    text = f"{failure.reason}\n{failure.details or ''}"
-    unmet = []
-    for expectation in expected:
-        if expectation.stage != failure.stage:
-            unmet.append(f"at {expectation.stage}")
-        elif expectation.match is not None and not re.search(expectation.match, text):
-            unmet.append(f"that matches {expectation.match!r}")
-        else:
-            return _verdict(
-                Verdict.EXPECTED_FAIL,
-                failure.stage,
-                expectation.reason,
-                link=expectation.link,
-                details=f"{failure.reason}\n\n{failure.details or ''}",
-            )
-    reason = f"{failure.reason} (the zoo expects a failure {' or '.join(unmet)})"
-    return _verdict(Verdict.FAIL, failure.stage, reason, details=failure.details)
-
-
-def parity_failure(report: ParityReport) -> Failure | None:
-    """What a comparison means: a failure, a comparison that proves nothing, or None."""
-    for verdict, lines in (
-        (Verdict.FAIL, report.all_problems),
-        (Verdict.VACUOUS, report.vacuous_outputs),
-    ):
-        if lines:
-            more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-            return Failure(verdict, Stage.PARITY, shorten(lines[0] + more), "\n".join(lines))
-    return None
-
-
-def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
-    """What must be installed before this entry can run, as a sentence; None if nothing."""
-    absent = [name for name in info.distributions if _installed(name) is None]
-    if absent:
-        return (
-            f"{', '.join(absent)} not installed: "
-            f"pip install 'pytest-onnx-conformance[{info.extra}]'"
-        )
-    for text in entry.requires:
-        requirement = Requirement(text)
-        found = _installed(requirement.name)
-        if found is None:
-            return f"{requirement.name} not installed: pip install '{text}'"
-        if found not in requirement.specifier:
-            return (
-                f"{requirement.name} {found} is not {requirement.specifier}: pip install '{text}'"
-            )
-    return None
-
-
-def _installed(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _foreign(framework: str) -> FrameworkInfo:
     """What is known of an adapter that a zoo names as ``pkg.module:Adapter``: nothing."""
     return FrameworkInfo(framework, (), 0, (0, 0), (), "", (), Conversion)
-
-
-def _expectations(entry: ZooEntry, ref: TestRef) -> list[Expectation]:
-    """The known failures that concern this test's case, at whichever stage."""
-    return [
-        expectation
-        for expectation in entry.expect
-        if expectation.exporter in (None, ref.exporter)
-        and expectation.opset in (None, ref.opset)
-        and (ref.provider is None or expectation.provider in (None, ref.provider))
-    ]
 
 
 def _export_result(bundle: Bundle, *, cached: bool) -> ExportResult:
@@ -352,20 +250,3 @@ def _export_result(bundle: Bundle, *, cached: bool) -> ExportResult:
         peak_rss_bytes=manifest.peak_rss_bytes,
         fp64_unavailable=manifest.fp64_unavailable,
     )
-
-
-def _verdict(
-    verdict: Verdict,
-    stage: Stage,
-    reason: str | None,
-    *,
-    link: str | None = None,
-    details: str | None = None,
-) -> dict[str, Any]:
-    return {
-        "verdict": verdict,
-        "stage": stage,
-        "reason": reason,
-        "link": link,
-        "details": details,
-    }

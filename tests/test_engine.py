@@ -205,10 +205,10 @@ def test_a_missing_package_is_not_run_or_a_failure_if_required(make_engine):
     assert "is not <1" in make_engine().run(old, ref(old, TestKind.EXPORT)).reason
 
 
-def test_a_missing_framework_names_the_extra(tmp_path):
+def test_a_missing_framework_names_the_extra():
     """All absent distributions and the extra that brings them."""
-    from conformance.engine import missing_requirements
     from conformance.entry import Conversion
+    from conformance.requirements import missing_requirements
 
     info = FrameworkInfo("x", ("x",), 18, (7, 21), ("numpy", "nope"), "sklearn", (), Conversion)
     reason = missing_requirements(located("Honest").case.entry, info)

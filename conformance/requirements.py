@@ -1,0 +1,37 @@
+"""What must be installed before an entry can run."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from packaging.requirements import Requirement
+
+from conformance.entry import ZooEntry
+from conformance.model import FrameworkInfo
+
+
+def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
+    """What must be installed before this entry can run, as a sentence; None if nothing."""
+    absent = [name for name in info.distributions if _installed(name) is None]
+    if absent:
+        return (
+            f"{', '.join(absent)} not installed: "
+            f"pip install 'pytest-onnx-conformance[{info.extra}]'"
+        )
+    for text in entry.requires:
+        requirement = Requirement(text)
+        found = _installed(requirement.name)
+        if found is None:
+            return f"{requirement.name} not installed: pip install '{text}'"
+        if found not in requirement.specifier:
+            return (
+                f"{requirement.name} {found} is not {requirement.specifier}: pip install '{text}'"
+            )
+    return None
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
