@@ -20,15 +20,10 @@ from conformance.model import Stage, Verdict, to_json
 
 #: Numeric libraries read these when they are loaded: one thread per child, because the
 #: workers already use every core, and because latency is quoted for one thread.
-_ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "TF_NUM_INTRAOP_THREADS",
-        "TF_NUM_INTEROP_THREADS",
-    )
+_THREAD_COUNTS = ("OMP", "OPENBLAS", "MKL")
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in _THREAD_COUNTS} | {
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
 }
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TQDM_DISABLE": "1"}
 _SECONDS_TO_DIE = 5.0

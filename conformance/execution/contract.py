@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.errors import InfraError, MissingRequirement, ProviderAbsent, StageError
+from conformance.errors import InfraError, ProviderAbsent, StageError
 from conformance.model import Stage, Verdict
 
 #: Longest reason shown in a table; the whole text stays in the details.
@@ -68,7 +68,7 @@ def failure_of(error: Exception, stage: Stage) -> Failure:
     """
     if isinstance(error, StageError):
         verdict, stage, reason = error.verdict, error.stage, str(error)
-    elif isinstance(error, MissingRequirement | ProviderAbsent):
+    elif isinstance(error, ProviderAbsent):
         verdict, reason = Verdict.NOT_RUN, str(error)
     elif isinstance(error, InfraError):
         verdict, reason = Verdict.INFRA_ERROR, str(error)

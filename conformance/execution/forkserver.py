@@ -36,7 +36,7 @@ def serve(modules: list[str]) -> None:
             import_module(module)
         except ImportError as error:
             # the child imports it again and reports the error as its own
-            print(f"preloading {module}: {error}", file=sys.stderr)
+            sys.stderr.write(f"preloading {module}: {error}\n")
     from conformance.execution.contract import Spec
     from conformance.execution.process import perform
     from conformance.model import from_json

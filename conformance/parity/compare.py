@@ -5,7 +5,9 @@ All outputs, by name, order, dtype and shape, on every data set. NaN equals noth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,29 @@ from conformance.model import OutputParity, ParityReport, Worst
 from conformance.parity import guards, metrics
 from conformance.parity.tolerance import limit_for
 from conformance.tensors import Arrays
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """One output on every data set: what the source answered and what the model did."""
+
+    name: str
+    source: list[np.ndarray]
+    #: The source's answers in float64, for all data sets or not at all.
+    fp64: list[np.ndarray] | None
+    why_no_fp64: str | None
+    actual: list[np.ndarray]
+
+    @property
+    def wanted(self) -> list[np.ndarray]:
+        """The best reference there is."""
+        return self.source if self.fp64 is None else self.fp64
+
+    def result(self, rule: str = "exact") -> OutputParity:
+        """A result without figures, to be completed with what is found."""
+        first = self.actual[0]
+        reason = self.why_no_fp64 if rule == "declared" else None
+        return OutputParity(self.name, _dtype_name(first.dtype), first.shape, rule, reason)
 
 
 def compare(
@@ -38,19 +63,23 @@ def compare(
     if not data_sets or len(data_sets) != len(actual):
         raise ValueError(f"{len(actual)} answers for {len(data_sets)} data sets")
     expected_names, actual_names = list(data_sets[0].outputs), list(actual[0])
-    problems = _name_problems(expected_names, actual_names)
+    fp64_sets = [d.outputs_fp64 for d in data_sets if d.outputs_fp64 is not None]
+    complete = len(fp64_sets) == len(data_sets)
     outputs = tuple(
         _compare_output(
-            name,
-            [data_set.outputs[name] for data_set in data_sets],
-            [d.outputs_fp64[name] if d.outputs_fp64 else None for d in data_sets],
-            [answer[name] for answer in actual],
+            _Answers(
+                name,
+                source=[data_set.outputs[name] for data_set in data_sets],
+                fp64=[outputs[name] for outputs in fp64_sets] if complete else None,
+                why_no_fp64=fp64_unavailable,
+                actual=[answer[name] for answer in actual],
+            ),
             tolerance,
-            fp64_unavailable,
         )
         for name in expected_names
         if name in actual_names
     )
+    problems = _name_problems(expected_names, actual_names)
     return ParityReport(outputs, len(data_sets), problems)
 
 
@@ -66,71 +95,43 @@ def _name_problems(expected: list[str], actual: list[str]) -> tuple[str, ...]:
     return tuple(problems)
 
 
-def _compare_output(
-    name: str,
-    source: list[np.ndarray],
-    reference: list[np.ndarray | None],
-    actual: list[np.ndarray],
-    tolerance: Tolerance,
-    fp64_unavailable: str | None,
-) -> OutputParity:
-    dtype = actual[0].dtype
-    plain = {"name": name, "dtype": _dtype_name(dtype), "shape": actual[0].shape}
-    for number, (want, got) in enumerate(zip(source, actual, strict=True)):
-        if _dtype_name(want.dtype) != _dtype_name(got.dtype):
-            problem = f"dtype is {_dtype_name(got.dtype)}, the source's is {_dtype_name(want.dtype)}"
-        elif want.shape != got.shape:
+def _compare_output(answers: _Answers, tolerance: Tolerance) -> OutputParity:
+    for number, (want, got) in enumerate(zip(answers.source, answers.actual, strict=True)):
+        wanted, found = _dtype_name(want.dtype), _dtype_name(got.dtype)
+        if wanted != found:
+            return replace(answers.result(), problem=f"dtype is {found}, the source's is {wanted}")
+        if want.shape != got.shape:
             problem = f"shape is {got.shape}, the source's is {want.shape} (data set {number})"
-        else:
-            continue
-        return OutputParity(**plain, rule="exact", rule_reason=None, problem=problem)  # type: ignore[arg-type]
-    if sum(want.size for want in source) == 0:
-        vacuous = "it has no elements on any data set"
-        return OutputParity(**plain, rule="exact", rule_reason=None, vacuous=vacuous)  # type: ignore[arg-type]
-    if dtype.kind == "f" or _dtype_name(dtype) == "bfloat16":
-        fp64 = [r for r in reference if r is not None]
-        complete = len(fp64) == len(source)
-        return _compare_floats(
-            name, source, fp64 if complete else None, actual, tolerance, fp64_unavailable
-        )
-    return _compare_exactly(name, source, actual)
+            return replace(answers.result(), problem=problem)
+    if sum(want.size for want in answers.source) == 0:
+        return replace(answers.result(), vacuous="it has no elements on any data set")
+    if answers.actual[0].dtype.kind == "f":
+        return _compare_floats(answers, tolerance)
+    return _compare_exactly(answers)
 
 
-def _compare_floats(
-    name: str,
-    source: list[np.ndarray],
-    fp64: list[np.ndarray] | None,
-    actual: list[np.ndarray],
-    tolerance: Tolerance,
-    fp64_unavailable: str | None,
-) -> OutputParity:
-    dtype = actual[0].dtype
-    wanted = source if fp64 is None else fp64
-    reference, got = _pool(wanted), _pool(actual)
-    plain = {"name": name, "dtype": _dtype_name(dtype), "shape": actual[0].shape}
+def _compare_floats(answers: _Answers, tolerance: Tolerance) -> OutputParity:
+    dtype = answers.actual[0].dtype
+    reference, got = _pool(answers.wanted), _pool(answers.actual)
     finite_reference, finite_got = np.isfinite(reference), np.isfinite(got)
     if not (finite_reference & finite_got).all():
         problem, vacuous = guards.non_finite(reference, got)
         at = int(np.argmax(finite_reference != finite_got) if problem else np.argmin(finite_got))
-        worst = _locate(at, wanted, actual)
-        return OutputParity(
-            **plain,  # type: ignore[arg-type]
-            rule="declared" if fp64 is None else "fp64-referenced",
-            rule_reason=fp64_unavailable,
-            worst=worst,
-            problem=problem,
-            vacuous=vacuous,
-        )
+        result = answers.result("declared" if answers.fp64 is None else "fp64-referenced")
+        return replace(result, worst=_locate(at, answers), problem=problem, vacuous=vacuous)
     limit = limit_for(
-        tolerance, reference, None if fp64 is None else _pool(source), dtype, fp64_unavailable
+        tolerance,
+        reference,
+        None if answers.fp64 is None else _pool(answers.source),
+        dtype,
+        answers.why_no_fp64,
     )
     error = np.abs(got - reference)
     accepted = np.broadcast_to(limit.accepted, error.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.where(error == 0, 0.0, error / accepted)
     at = int(np.argmax(ratios))
-    worst = _locate(at, wanted, actual)
-    ratio, noise = float(ratios[at]), limit.noise
+    worst, ratio = _locate(at, answers), float(ratios[at])
     problem = None
     if ratio > 1:
         problem = (
@@ -139,10 +140,9 @@ def _compare_floats(
             f"expected {worst.expected!r}, actual {worst.actual!r}"
         )
     in_ulps = metrics.ulps(got, reference, dtype)
-    agreements = [metrics.argmax_agreement(_float64(a), _float64(w)) for a, w in zip(actual, wanted, strict=True)]
-    agreed = [a for a in agreements if a is not None]
-    return OutputParity(
-        **plain,  # type: ignore[arg-type]
+    wanted = [_float64(array) for array in answers.wanted]
+    return replace(
+        answers.result(),
         rule=limit.rule,
         rule_reason=limit.rule_reason,
         max_abs=float(np.max(error)),
@@ -153,46 +153,47 @@ def _compare_floats(
         ulp_p50=float(np.quantile(in_ulps, 0.5)),
         ulp_p99=float(np.quantile(in_ulps, 0.99)),
         ulp_max=float(np.max(in_ulps)),
-        argmax_agreement=float(np.mean(agreed)) if agreed else None,
-        noise=noise,
+        argmax_agreement=_mean(
+            metrics.argmax_agreement(_float64(a), w)
+            for a, w in zip(answers.actual, wanted, strict=True)
+        ),
+        noise=limit.noise,
         limit=float(accepted[at]),
         ratio=ratio,
-        noise_ratio=float(np.max(error)) / noise if noise else None,
+        noise_ratio=float(np.max(error)) / limit.noise if limit.noise else None,
         worst=worst,
         problem=problem,
-        vacuous=guards.unresponsive([_float64(w) for w in wanted], float(accepted.max())),
+        vacuous=guards.unresponsive(wanted, float(accepted.max())),
     )
 
 
-def _compare_exactly(
-    name: str, source: list[np.ndarray], actual: list[np.ndarray]
-) -> OutputParity:
-    dtype = actual[0].dtype
-    want = np.concatenate([w.astype(object).ravel() for w in source])
-    got = np.concatenate([a.astype(object).ravel() for a in actual])
+def _compare_exactly(answers: _Answers) -> OutputParity:
+    want = np.concatenate([w.astype(object).ravel() for w in answers.source])
+    got = np.concatenate([a.astype(object).ravel() for a in answers.actual])
     differs = want != got
     count = int(np.count_nonzero(differs))
-    worst = _locate(int(np.argmax(differs)), source, actual)
-    problem = None
-    if count:
-        problem = (
-            f"{count} of {len(want)} elements differ, the first at {list(worst.index)} of data "
-            f"set {worst.data_set}: expected {worst.expected!r}, actual {worst.actual!r}"
-        )
-    numeric = dtype.kind in "iub"
-    return OutputParity(
-        name=name,
-        dtype=_dtype_name(dtype),
-        shape=actual[0].shape,
-        rule="exact",
-        rule_reason=None,
+    numeric = answers.actual[0].dtype.kind in "iub"
+    result = replace(
+        answers.result(),
         max_abs=float(np.max(np.abs(want.astype(float) - got.astype(float)))) if numeric else None,
         limit=0.0,
         ratio=float("inf") if count else 0.0,
-        worst=worst if count else None,
-        problem=problem,
-        vacuous=guards.unresponsive(source, 0.0),
+        vacuous=guards.unresponsive(answers.source, 0.0),
     )
+    if not count:
+        return result
+    # the first difference: among values without a distance none is the worst
+    worst = _locate(int(np.argmax(differs)), answers)
+    problem = (
+        f"{count} of {len(want)} elements differ, the first at {list(worst.index)} of data "
+        f"set {worst.data_set}: expected {worst.expected!r}, actual {worst.actual!r}"
+    )
+    return replace(result, worst=worst, problem=problem)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return sum(found) / len(found) if found else None
 
 
 def _pool(arrays: list[np.ndarray]) -> NDArray[np.float64]:
@@ -207,17 +208,22 @@ def _dtype_name(dtype: np.dtype) -> str:
     return "string" if dtype.kind in "OUS" else dtype.name
 
 
-def _locate(at: int, wanted: list[np.ndarray], actual: list[np.ndarray]) -> Worst:
+def _locate(at: int, answers: _Answers) -> Worst:
     """The element at position ``at`` of the pooled arrays."""
+    wanted = answers.source if answers.actual[0].dtype.kind != "f" else answers.wanted
     data_set = 0
     while at >= wanted[data_set].size:
         at -= wanted[data_set].size
         data_set += 1
-    index = np.unravel_index(at, wanted[data_set].shape)
-    expected, got = wanted[data_set][index], actual[data_set][index]
+    index = tuple(int(i) for i in np.unravel_index(at, wanted[data_set].shape))
     return Worst(
-        tuple(int(i) for i in index),
-        expected.item() if hasattr(expected, "item") else expected,
-        got.item() if hasattr(got, "item") else got,
+        index,
+        _plain(wanted[data_set][index]),
+        _plain(answers.actual[data_set][index]),
         data_set,
     )
+
+
+def _plain(value: Any) -> float | int | str | bool:
+    found: float | int | str | bool = value.item() if isinstance(value, np.generic) else value
+    return found

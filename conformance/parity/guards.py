@@ -24,10 +24,16 @@ def non_finite(
     both = int(np.count_nonzero(~np.isfinite(reference) & ~np.isfinite(actual)))
     if only_actual.any():
         count = int(np.count_nonzero(only_actual))
-        return f"{count} of {actual.size} elements are NaN or infinite, the source's are finite", None
+        return (
+            f"{count} of {actual.size} elements are NaN or infinite, the source's are finite",
+            None,
+        )
     if only_reference.any():
         count = int(np.count_nonzero(only_reference))
-        return f"{count} of {actual.size} elements are finite, the source's are NaN or infinite", None
+        return (
+            f"{count} of {actual.size} elements are finite, the source's are NaN or infinite",
+            None,
+        )
     return None, f"{both} of {actual.size} elements are NaN or infinite on both sides"
 
 
@@ -68,7 +74,7 @@ def _spread(stacks: Sequence[np.ndarray]) -> float | None:
     Values without a distance (strings) count as infinitely far apart when they differ.
     """
     stacked = np.concatenate(stacks)
-    if stacked.shape[0] < 2 or stacked.size == 0:
+    if stacked.shape[0] <= 1 or stacked.size == 0:
         return None
     if stacked.dtype.kind in "OUS":
         return float("inf") if (stacked != stacked[:1]).any() else 0.0

@@ -20,7 +20,7 @@ CASES = pytest.StashKey[dict[Path, tuple[LocatedCase, ...]]]()
 _FAILING = (Verdict.FAIL, Verdict.VACUOUS, Verdict.UNEXPECTED_PASS, Verdict.INFRA_ERROR)
 
 
-class NotProven(Exception):  # noqa: N818 - an outcome of the model, not an error of the suite
+class NotProven(Exception):
     """The case did not pass; carries its record."""
 
     def __init__(self, record: Record) -> None:
@@ -35,7 +35,11 @@ class ZooFile(pytest.File):
         """Export, parity and latency of every case, a case's tests beside each other."""
         for located in self.config.stash[CASES][self.path]:
             for ref in test_refs(located, self.path, self.config.invocation_params.dir):
-                yield ZooItem.from_parent(self, name=item_name(ref), located=located, ref=ref)
+                name = item_name(ref)
+                # spelt out: pytest reads the brackets of a given id as parameters, as it does
+                # those of --lf's memory, but takes them for part of a name it puts together
+                nodeid = f"{self.nodeid}::{name}"
+                yield ZooItem.from_parent(self, name=name, nodeid=nodeid, located=located, ref=ref)
 
 
 class ZooItem(pytest.Item):
@@ -52,6 +56,8 @@ class ZooItem(pytest.Item):
     def runtest(self) -> None:
         """Run the test and turn its verdict into pytest's outcome."""
         record = self.record = self.config.stash[ENGINE].run(self.located, self.ref)
+        # on the item, not on one report: JUnit's writer reads the teardown's
+        self.user_properties.extend(report_properties(record))
         if record.verdict in _FAILING:
             raise NotProven(record)
         if record.verdict is Verdict.EXPECTED_FAIL:
@@ -133,8 +139,7 @@ def report_properties(record: Record) -> list[tuple[str, str]]:
 
 def attach_record(report: pytest.TestReport, record: Record) -> None:
     """Hand a record over to the controller: as one JSON string, which xdist can carry."""
-    report.zoo_record = json.dumps(to_json(record))
-    report.user_properties.extend(report_properties(record))
+    vars(report)["zoo_record"] = json.dumps(to_json(record))
 
 
 def _ref(

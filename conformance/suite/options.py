@@ -86,7 +86,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 def _add_ini(parser: pytest.Parser, name: str) -> None:
     kind = _INI_KINDS.get(name, "string")
-    default = [] if kind == "paths" else False if kind == "bool" else ""
+    default: object = [] if kind == "paths" else False if kind == "bool" else ""
     help_text = f"Default of --{name.replace('_', '-')}."
     parser.addini(name, help_text, type=kind, default=default)  # type: ignore[arg-type]
 

@@ -6,13 +6,22 @@ import json
 import secrets
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from conformance.history import RunWriter, load_report, open_report_folder, update_index
 from conformance.machine import describe_commit, describe_machine, installed_versions
-from conformance.model import Record, RunFooter, RunHeader, RunPlan, RunReport, TestRef, from_json
+from conformance.model import (
+    Case,
+    Record,
+    RunFooter,
+    RunHeader,
+    RunPlan,
+    RunReport,
+    TestRef,
+    from_json,
+)
 from conformance.reporters import write_reports
 from conformance.suite.options import ZooOptions
 
@@ -20,12 +29,15 @@ from conformance.suite.options import ZooOptions
 class ZooRun:
     """One run: opened when its tests are known, closed with its reports written."""
 
-    def __init__(self, options: ZooOptions, refs: Mapping[str, TestRef]) -> None:
+    def __init__(
+        self, options: ZooOptions, refs: Mapping[str, TestRef], cases: Sequence[Case]
+    ) -> None:
         """Make sure of the report folder before any work starts.
 
         Args:
             options: of this run.
-            refs: every test of the zoo by its node id, selected or not.
+            refs: every test of this shard by its node id, selected or not.
+            cases: of the whole zoo, whatever the shard.
 
         Raises:
             HistoryError: when the report folder cannot be used.
@@ -34,6 +46,7 @@ class ZooRun:
         self.report: RunReport | None = None
         self._options = options
         self._refs = refs
+        self._cases = cases
         self._writer: RunWriter | None = None
         self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
@@ -76,9 +89,7 @@ class ZooRun:
             zoos=tuple(_shown(zoo) for zoo in zoos),
             command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             shard=f"{shard[0]}/{shard[1]}" if shard else None,
-            zoo_cases=tuple(
-                dict.fromkeys(ref.id for ref in self._refs.values() if ref.provider is not None)
-            ),
+            zoo_cases=tuple(c.id_on(p) for c in self._cases for p in c.entry.providers),
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Generator, Sequence
@@ -15,6 +14,7 @@ from conformance.adapters import catalog
 from conformance.engine import Engine, Settings
 from conformance.errors import HistoryError
 from conformance.execution.child import children
+from conformance.model import TestRef
 from conformance.suite import items
 from conformance.suite.allure import describe
 from conformance.suite.options import ZooOptions
@@ -37,27 +37,36 @@ class ZooSession:
         self._config = config
         self._options = options
         self._frameworks = catalog()
-        cases = self._read_cases()
+        unsharded = self._read_cases()
+        cases = {path: items.in_shard(all_, options.shard) for path, all_ in unsharded.items()}
         config.stash[items.CASES] = cases
-        for marker in sorted({m for found in cases.values() for c in found for m in items.markers_of(c)}):
+        for marker in sorted(
+            {m for found in cases.values() for c in found for m in items.markers_of(c)}
+        ):
             config.addinivalue_line("markers", f"{marker}: models of the zoo")
         _collect_zoos(config, options)
         worker = getattr(config, "workerinput", None)
         self._worker: str | None = worker["workerid"] if worker else None
-        self._scratch = Path(worker[_SCRATCH] if worker else tempfile.mkdtemp(prefix="conformance-"))
+        self._scratch = Path(
+            worker[_SCRATCH] if worker else tempfile.mkdtemp(prefix="conformance-")
+        )
         self._run: ZooRun | None = None
         self._watch: Watch | None = None
         self._status = "finished"
+        self._trouble: str | None = None
         if worker is None and not config.option.collectonly:
+            everything = [c.case for found in unsharded.values() for c in found]
             try:
-                self._run = ZooRun(options, self._refs(cases))
+                self._run = ZooRun(options, self._refs(cases), everything)
             except HistoryError as error:
                 shutil.rmtree(self._scratch, ignore_errors=True)
                 raise pytest.UsageError(str(error)) from error
 
     # -- collection --------------------------------------------------------------------
 
-    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> items.ZooFile | None:
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> items.ZooFile | None:
         """Only the files that ``--zoo`` names are zoos."""
         if file_path in self._config.stash[items.CASES]:
             return items.ZooFile.from_parent(parent, path=file_path)
@@ -69,7 +78,7 @@ class ZooSession:
             self._run.plan(item.nodeid for item in session.items)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """A worker has collected; all collect the same."""
         if self._run is not None:
             self._run.plan(ids)
@@ -96,16 +105,18 @@ class ZooSession:
         """What is about to happen."""
         cases = [case for found in self._config.stash[items.CASES].values() for case in found]
         models = {case.case.entry.id for case in cases}
-        zoos = ", ".join(os.path.relpath(zoo) for zoo in self._options.zoos)
-        shard = "shard {}/{}, ".format(*self._options.shard) if self._options.shard else ""
+        zoos = ", ".join(_shown(zoo) for zoo in self._options.zoos)
+        shard = "{}/{} of it: ".format(*self._options.shard) if self._options.shard else ""
         cache = self._options.cache_dir if self._options.use_cache else "none"
+        counts = f"{shard}{len(models)} models, {len(cases)} cases"
         return [
-            f"zoo: {zoos} ({shard}{len(models)} models, {len(cases)} cases), seed {self._options.seed}",
+            f"zoo: {zoos} ({counts}), seed {self._options.seed}",
             f"zoo report: {self._options.report_dir}, cache: {cache}",
         ]
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Make the engine wherever tests run, and the watch wherever people look."""
+        self._session = session
         name = self._worker or "main"
         progress = self._scratch / "progress"
         progress.mkdir(parents=True, exist_ok=True)
@@ -126,7 +137,7 @@ class ZooSession:
         )
         terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
         if self._run is not None and terminal is not None:
-            self._watch = Watch(progress, terminal)
+            self._watch = Watch(progress)
             self._watch.start()
 
     @pytest.hookimpl(wrapper=True)
@@ -143,8 +154,13 @@ class ZooSession:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """On the controller: write the record down as it arrives."""
         record = getattr(report, "zoo_record", None)
-        if record is not None and self._run is not None:
+        if record is None or self._run is None:
+            return
+        try:
             self._run.add(record)
+        except HistoryError as error:
+            # without records nothing would be proven: stop, and keep what is written
+            self._session.shouldfail = str(error)
 
     def pytest_keyboard_interrupt(self) -> None:
         """The run ends before its plan does."""
@@ -161,19 +177,29 @@ class ZooSession:
         if engine is not None:
             engine.close()
         if self._run is not None:
-            self._run.finish(self._status, int(exitstatus))
+            stopped = session.shouldstop or session.shouldfail
+            status = "interrupted" if stopped else self._status
+            try:
+                self._run.finish(status, int(exitstatus))
+            except HistoryError as error:
+                self._trouble = str(error)
+                session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         if self._worker is None:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The table, the totals, and where the report is."""
+        if self._trouble is not None:
+            terminalreporter.section("onnx conformance", red=True)
+            terminalreporter.line(f"no report was written: {self._trouble}", red=True)
         if self._run is None or self._run.report is None:
             return
         from conformance.reporters.terminal import render
 
         writer = terminalreporter._tw  # noqa: SLF001 - the only way to its width and colour
         terminalreporter.section("onnx conformance")
-        text = render(self._run.report, writer.fullwidth, color=writer.hasmarkup)
+        folder = self._options.report_dir
+        text = render(self._run.report, writer.fullwidth, color=writer.hasmarkup, report_dir=folder)
         for line in text.splitlines():
             terminalreporter.line(line)
 
@@ -184,12 +210,11 @@ class ZooSession:
             read_zoo(self._options.zoos, self._frameworks)
             zoos = {path: read_zoo([path], self._frameworks) for path in self._options.zoos}
         except ZooError as error:
-            raise pytest.UsageError(str(error)) from error
-        return {
-            path: items.in_shard(zoo.cases(), self._options.shard) for path, zoo in zoos.items()
-        }
+            lines = (f"{_shown(p.file)}:{p.line}:{p.column}: {p.message}" for p in error.problems)
+            raise pytest.UsageError("\n".join(lines)) from error
+        return {path: zoo.cases() for path, zoo in zoos.items()}
 
-    def _refs(self, cases: dict[Path, tuple[LocatedCase, ...]]) -> dict[str, items.TestRef]:
+    def _refs(self, cases: dict[Path, tuple[LocatedCase, ...]]) -> dict[str, TestRef]:
         root, here = self._config.rootpath, self._config.invocation_params.dir
         return {
             f"{_node_path(path, root)}::{items.item_name(ref)}": ref
@@ -209,6 +234,12 @@ def _collect_zoos(config: pytest.Config, options: ZooOptions) -> None:
     named = {(here / argument.partition("::")[0]).resolve() for argument in config.args}
     if options.on_command_line and not named & set(options.zoos):
         config.args = [*config.args, *zoos]
+
+
+def _shown(path: Path) -> str:
+    """A path as people at this folder would write it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _node_path(path: Path, root: Path) -> str:

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
-from typing import Protocol
 
 from conformance.execution.progress import read_activities
 
-#: Work that takes less than this is not worth a line.
+#: Work is told of when it has taken this long, and again whenever that has doubled.
 _SLOW_SECONDS = 10.0
-_EVERY_SECONDS = 10.0
-
-
-class Terminal(Protocol):
-    """The part of pytest's terminal reporter that is used here."""
-
-    def ensure_newline(self) -> None:
-        """Start a new line unless at the start of one."""
-
-    def write_line(self, line: str) -> None:
-        """Write one line."""
+_LOOK_EVERY_SECONDS = 1.0
 
 
 class Watch:
     """Says at intervals what has been going on for long; silent while all is quick."""
 
-    def __init__(self, folder: Path, terminal: Terminal) -> None:
+    def __init__(self, folder: Path) -> None:
+        """Watch the processes that report into ``folder``.
+
+        Standard output is duplicated now, at the start of the session: during a test pytest
+        captures it, and what is going on would be told after it is over.
+        """
         self._folder = folder
-        self._terminal = terminal
+        self._output = os.dup(1)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="conformance-watch", daemon=True)
 
@@ -40,21 +35,28 @@ class Watch:
     def stop(self) -> None:
         """Stop; nothing is written after this returns."""
         self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
+        os.close(self._output)
 
     def _run(self) -> None:
-        while not self._stopped.wait(_EVERY_SECONDS):
-            if lines := slow_work(self._folder, time.time()):
-                self._terminal.ensure_newline()
-                for line in lines:
-                    self._terminal.write_line(line)
+        due: dict[str, float] = {}
+        while not self._stopped.wait(_LOOK_EVERY_SECONDS):
+            if lines := slow_work(self._folder, time.time(), due):
+                os.write(self._output, "\n".join(["", *lines, ""]).encode())
 
 
-def slow_work(folder: Path, now: float) -> list[str]:
-    """A line for each process below ``folder`` that has been at its model for long."""
-    return [
-        f"  … {activity.label}: {activity.stage}, {now - activity.since:.0f} s"
-        for activity in read_activities(folder)
-        if now - activity.since >= _SLOW_SECONDS
-    ]
+def slow_work(folder: Path, now: float, due: dict[str, float]) -> list[str]:
+    """A line for each process below ``folder`` that is due to be told of.
+
+    Args:
+        folder: of the progress files.
+        now: seconds since the epoch.
+        due: label to the seconds at which it is told of next; updated.
+    """
+    lines = []
+    for activity in read_activities(folder):
+        elapsed = now - activity.since
+        if elapsed >= due.get(activity.label, _SLOW_SECONDS):
+            due[activity.label] = 2 * elapsed
+            lines.append(f"  … {activity.label}: {activity.stage}, {elapsed:.0f} s")
+    return lines

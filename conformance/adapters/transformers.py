@@ -1,0 +1,275 @@
+"""Hugging Face Transformers models, exported by ``transformers.exporters.OnnxExporter``.
+
+The exporter traces with ``torch.export`` under patches of its own for what ONNX cannot
+express, scaled dot product attention among them; models therefore keep the attention that
+transformers chooses for them (SDPA where they have it), in the source and in the export.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from conformance.adapters.contract import Arrays, Job
+from conformance.entry import Conversion
+from conformance.errors import ExportError, LoadError, ReferenceRunError
+from conformance.model import FrameworkInfo
+from conformance.sources.factory import build
+from conformance.sources.hub import snapshot
+from conformance.sources.pretrained import from_architecture, from_folder
+
+
+class TransformersConversion(Conversion):
+    """Parameters of a Transformers export, by the names that ``torch.onnx.export`` uses."""
+
+    opset_version: int | None = None
+    """Must equal the case's opset, which ``opsets`` of the entry sets."""
+    output_names: tuple[str, ...] | None = None
+    """Names for the graph's outputs, in order, instead of those of the model's output."""
+    dynamic_axes: dict[str, dict[Annotated[int, Field(ge=0)], str]] = {}
+    """Axes to keep dynamic beside those of ``dynamic`` and ``inputs.spec``."""
+    do_constant_folding: bool = True
+    """Run the graph optimiser, which folds constants and removes dead code."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model and the names its entry wants for the outputs."""
+
+    module: Any
+    output_names: tuple[str, ...] | None
+
+
+class TransformersAdapter:
+    """Proves ``PreTrainedModel`` classes; inputs are the keyword arguments of ``forward``."""
+
+    info: ClassVar[FrameworkInfo] = FrameworkInfo(
+        name="transformers",
+        exporters=("dynamo",),
+        default_opset=18,
+        opset_range=(18, 23),
+        distributions=("torch", "onnxscript", "transformers", "huggingface-hub"),
+        extra="transformers",
+        preload=(
+            "torch",
+            "torch.export",
+            "torch.onnx",
+            "onnxscript",
+            "transformers",
+            "transformers.modeling_utils",
+            "transformers.exporters.exporter_onnx",
+        ),
+        conversion=TransformersConversion,
+    )
+
+    def load(self, job: Job) -> LoadedModel:
+        """Build or read the model, in fp32 and inference mode, on one thread.
+
+        A decoder's cache is switched off, unless the entry's ``config`` sets ``use_cache``:
+        a plain forward pass has no use for it, and its tensors would all be outputs.
+
+        Raises:
+            LoadError: when the source names no model that can be loaded.
+            InfraError: when the hub cannot be reached.
+        """
+        import torch
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        torch.set_num_threads(1)
+        source = job.case.entry.source
+        if source.architecture is not None:
+            module = from_architecture(source)
+        elif source.path is not None:
+            module = from_folder(job.zoo_dir / source.path, allow_pickle=source.allow_pickle)
+        elif source.hub is not None:
+            module = from_folder(
+                snapshot(source.hub, source.revision, job.cache_dir, offline=job.offline)
+            )
+        else:
+            module = _from_factory(job)
+        if "use_cache" not in source.config:
+            _without_cache(module)
+        conversion = _conversion(job)
+        return LoadedModel(module.eval(), conversion.output_names)
+
+    def bind(self, model: LoadedModel, feeds: Mapping[str, np.ndarray]) -> Callable[[], Any]:
+        """Return a call of ``forward`` with ``feeds`` as keyword arguments."""
+        import torch
+
+        inputs = _tensors(feeds)
+        module = model.module
+        if module.dtype == torch.float64:
+
+            def run_in_float64() -> Any:
+                with torch.no_grad(), _float32_means_float64():
+                    return module(**inputs)
+
+            return run_in_float64
+
+        def run() -> Any:
+            # not inference_mode: what a model keeps of such a run cannot be exported
+            with torch.no_grad():
+                return module(**inputs)
+
+        return run
+
+    def outputs(self, model: LoadedModel, result: Any) -> Arrays:
+        """The tensors of a model output, named by their path in it, as the exporter does.
+
+        Raises:
+            ReferenceRunError: when ``output_names`` does not name each of them.
+        """
+        from transformers.exporters.utils import get_leaf_tensors
+
+        leaves = get_leaf_tensors(result)
+        names = model.output_names or tuple(leaves)
+        if len(names) != len(leaves):
+            raise ReferenceRunError(
+                f"'output_names' gives {len(names)} names, but the model has "
+                f"{len(leaves)} outputs: {', '.join(leaves)}"
+            )
+        return {
+            name: tensor.numpy(force=True)
+            for name, tensor in zip(names, leaves.values(), strict=True)
+        }
+
+    def in_float64(self, model: LoadedModel) -> LoadedModel:
+        """A copy that computes in float64 throughout, see :func:`_float32_means_float64`."""
+        module = copy.deepcopy(model.module).double()
+        if module._can_set_experts_implementation():  # noqa: SLF001 - has no public name
+            # the default, a grouped product, has no float64 kernel
+            module.set_experts_implementation("eager")
+        return replace(model, module=module)
+
+    def export(self, model: LoadedModel, job: Job, feeds: Arrays, path: Path) -> None:
+        """Write ``path`` and, beside it, the weights as external data.
+
+        Raises:
+            ExportError: when the exporter fails, or ``conversion`` contradicts the entry.
+        """
+        import torch
+        from transformers.exporters.exporter_onnx import OnnxConfig, OnnxExporter
+
+        conversion = _conversion(job)
+        if conversion.opset_version not in (None, job.case.opset):
+            raise ExportError(
+                f"'opset_version' is {conversion.opset_version}, the case has opset "
+                f"{job.case.opset}: set the entry's 'opsets' instead"
+            )
+        axes = _merged(job.case.entry.dynamic_axes(), conversion.dynamic_axes)
+        if unknown := sorted(axes.keys() - feeds.keys()):
+            raise ExportError(f"'dynamic_axes' names '{unknown[0]}'; inputs are {list(feeds)}")
+        config = OnnxConfig(
+            opset_version=job.case.opset,
+            optimize=conversion.do_constant_folding,
+            # AUTO: an axis that the trace pins down is named by the check of the file
+            dynamic_shapes={
+                name: dict.fromkeys(axes.get(name, {}), torch.export.Dim.AUTO) for name in feeds
+            },
+        )
+        try:
+            program = OnnxExporter().export(model.module, _tensors(feeds), config).program
+        except Exception as error:
+            raise ExportError(f"OnnxExporter failed: {_innermost(error)}") from error
+        _name_axes(program.graph, axes)
+        for value, name in zip(program.graph.outputs, model.output_names or (), strict=False):
+            value.name = name
+        OnnxExporter.save_program(program, path)
+
+
+def _conversion(job: Job) -> TransformersConversion:
+    if not isinstance(job.conversion, TransformersConversion):
+        raise TypeError(f"got {type(job.conversion).__name__}, not TransformersConversion")
+    return job.conversion
+
+
+def _from_factory(job: Job) -> Any:
+    import transformers
+
+    model = build(job.case.entry.source, job.zoo_dir)
+    if not isinstance(model, transformers.PreTrainedModel):
+        raise LoadError(
+            f"factory '{job.case.entry.source.factory}' returned a {type(model).__name__}, not a "
+            "PreTrainedModel: use framework 'pytorch' for other modules"
+        )
+    return model
+
+
+def _without_cache(model: Any) -> None:
+    # a decoder inside a model may hold a configuration of its own
+    for module in model.modules():
+        config = getattr(module, "config", None)
+        if getattr(config, "use_cache", False):
+            config.use_cache = False
+
+
+def _tensors(feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    import torch
+
+    return {name: torch.tensor(array) for name, array in feeds.items()}
+
+
+def _merged(
+    first: Mapping[str, Mapping[int, str]], second: Mapping[str, Mapping[int, str]]
+) -> dict[str, dict[int, str]]:
+    return {
+        name: {**first.get(name, {}), **second.get(name, {})} for name in {**first, **second}
+    }
+
+
+def _float32_means_float64() -> AbstractContextManager[Any]:
+    """While it lasts, what torch is asked to do in float32 is done in float64.
+
+    Normalisations, rotary embeddings and softmaxes of many models say "float32" in so many
+    words; without this, a model in float64 would round at each of them.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    def widened(value: Any) -> Any:
+        return torch.float64 if value is torch.float32 else value
+
+    class InFloat64(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            if func is torch.Tensor.float:
+                func = torch.Tensor.double
+            return func(
+                *map(widened, args), **{k: widened(v) for k, v in (kwargs or {}).items()}
+            )
+
+    return InFloat64()
+
+
+def _innermost(error: BaseException) -> str:
+    """Type and text of the error that began a chain: the outer ones say "export failed"."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _name_axes(graph: Any, axes: Mapping[str, Mapping[int, str]]) -> None:
+    """Give the graph's symbolic sizes, such as ``s53``, the names that the zoo gives them."""
+    names: dict[str, str] = {}
+    for value in graph.inputs:
+        for axis, name in axes.get(value.name, {}).items():
+            symbol = getattr(value.shape[axis], "value", None)
+            if symbol is not None:
+                names.setdefault(symbol, name)
+    produced = (value for node in graph for value in node.outputs)
+    for value in (*graph.inputs, *produced):
+        for axis, size in enumerate(value.shape or ()):
+            # plain numbers have no symbol, and an unknown size must stay unknown
+            symbol = getattr(size, "value", None)
+            if symbol is not None:
+                value.shape[axis] = re.sub(r"\w+", lambda m: names.get(m[0], m[0]), symbol)

@@ -1,0 +1,23 @@
+"""What past runs found: JSON lines are the truth, a DuckDB file is their rebuildable index.
+
+Only the controller of a run writes here; readers may come at any time.
+"""
+
+from conformance.history.folder import HistoryWarning, list_runs, open_report_folder, run_path
+from conformance.history.index import update_index
+from conformance.history.merge import merge
+from conformance.history.records import RunWriter, StoredRun, read_run
+from conformance.history.report import load_report
+
+__all__ = [
+    "HistoryWarning",
+    "RunWriter",
+    "StoredRun",
+    "list_runs",
+    "load_report",
+    "merge",
+    "open_report_folder",
+    "read_run",
+    "run_path",
+    "update_index",
+]

@@ -1,0 +1,284 @@
+"""The DuckDB index of all runs: brought up to date from their JSON lines, never the truth."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conformance.errors import HistoryError
+from conformance.history.folder import index_path, list_runs, warn
+from conformance.history.merge import merge
+from conformance.history.records import StoredRun, read_run
+from conformance.model import SCHEMA_VERSION, CaseResult, TrendPoint, from_json
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+#: How long another process may hold the index before this one goes on without it, seconds.
+LOCK_WAIT_S = 3.0
+
+_TABLES: dict[str, dict[str, str]] = {
+    "files": {"name": "VARCHAR", "size": "BIGINT", "mtime_ns": "BIGINT"},
+    "runs": {
+        "file": "VARCHAR",
+        "run_id": "VARCHAR",
+        "started": "VARCHAR",
+        "finished": "VARCHAR",
+        "status": "VARCHAR",
+        "exit_code": "INTEGER",
+        "commit": "VARCHAR",
+        "machine": "VARCHAR",
+        "versions": "VARCHAR",
+        "seed": "BIGINT",
+        "zoos": "VARCHAR[]",
+        "command": "VARCHAR",
+        "shard": "VARCHAR",
+        "damaged_lines": "INTEGER",
+    },
+    "results": {
+        "file": "VARCHAR",
+        "run_id": "VARCHAR",
+        "started": "VARCHAR",
+        "id": "VARCHAR",
+        "model": "VARCHAR",
+        "framework": "VARCHAR",
+        "task": "VARCHAR",
+        "exporter": "VARCHAR",
+        "opset": "INTEGER",
+        "variant": "VARCHAR",
+        "provider": "VARCHAR",
+        "verdict": "VARCHAR",
+        "stage": "VARCHAR",
+        "reason": "VARCHAR",
+        "parity_ratio": "DOUBLE",
+        "noise_ratio": "DOUBLE",
+        "median_ns": "BIGINT",
+        "p95_ns": "BIGINT",
+        "session_create_ns": "BIGINT",
+        "first_run_ns": "BIGINT",
+        "source_median_ns": "BIGINT",
+        "size_bytes": "BIGINT",
+        "nodes": "BIGINT",
+        "export_seconds": "DOUBLE",
+        "duration_s": "DOUBLE",
+    },
+}
+_TREND_COLUMNS = (
+    "run_id",
+    "started",
+    "verdict",
+    "parity_ratio",
+    "median_ns",
+    "size_bytes",
+    "export_seconds",
+)
+
+
+class IndexUnavailable(HistoryError):
+    """The index cannot be read now; the message says why."""
+
+
+class _IndexInUse(IndexUnavailable):
+    """Another process holds the index."""
+
+
+def update_index(report_dir: Path) -> None:
+    """Bring ``history.duckdb`` up to date with the runs' JSON lines.
+
+    An index that cannot be used is moved aside and built anew, one that another process
+    holds is left for the next run; both with a :class:`HistoryWarning`.
+    """
+    import duckdb
+
+    path = index_path(report_dir)
+    try:
+        _update(path, list_runs(report_dir))
+    except _IndexInUse as error:
+        warn(f"{error}; the next run will catch up")
+    except (duckdb.Error, IndexUnavailable) as error:
+        aside = _move_aside(path)
+        warn(f"{path} could not be used ({_first_line(error)}): moved to {aside.name} and rebuilt")
+        try:
+            _update(path, list_runs(report_dir))
+        except (duckdb.Error, IndexUnavailable) as again:
+            warn(f"{path} could not be rebuilt ({_first_line(again)})")
+
+
+def read_trends(
+    report_dir: Path, before: str, cases: Sequence[str], points: int
+) -> dict[str, list[TrendPoint]]:
+    """Up to ``points`` latest points of each case in runs older than ``before``, oldest first.
+
+    Raises:
+        IndexUnavailable: when the index is missing, damaged or held by another process.
+    """
+    import duckdb
+
+    path = index_path(report_dir)
+    if not path.exists():
+        raise IndexUnavailable(f"{path} is missing")
+    query = f"""
+        SELECT id, {", ".join(_TREND_COLUMNS)} FROM results
+        WHERE run_id < $before AND id IN (SELECT unnest($cases::VARCHAR[]))
+        QUALIFY row_number() OVER (PARTITION BY id ORDER BY run_id DESC) <= $points
+        ORDER BY run_id
+    """  # noqa: S608 - column names of this module
+    try:
+        with _connected(path, read_only=True) as index:
+            parameters = {"before": before, "cases": list(cases), "points": points}
+            rows = index.execute(query, parameters).fetchall()
+    except duckdb.Error as error:
+        raise IndexUnavailable(f"{path} cannot be read ({_first_line(error)})") from error
+    trends: dict[str, list[TrendPoint]] = {}
+    for case, *values in rows:
+        fields = dict(zip(("run", *_TREND_COLUMNS[1:]), values, strict=True))
+        trends.setdefault(case, []).append(from_json(TrendPoint, fields))
+    return trends
+
+
+@contextmanager
+def _connected(path: Path, *, read_only: bool = False) -> Iterator[DuckDBPyConnection]:
+    """The index, waiting a little for another process to let go of it."""
+    import duckdb
+
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            index = duckdb.connect(str(path), read_only=read_only)
+            break
+        except (duckdb.IOException, duckdb.ConnectionException) as error:
+            # DuckDB has no type of its own for a held lock
+            if "lock" not in str(error) and not isinstance(error, duckdb.ConnectionException):
+                raise
+            if time.monotonic() > deadline:
+                raise _IndexInUse(f"{path} is in use by another process") from error
+            time.sleep(0.1)
+    with index:
+        yield index
+
+
+def _update(path: Path, runs: Sequence[Path]) -> None:
+    with _connected(path) as index:
+        index.begin()
+        _create(index, path)
+        found = {run.name: _stamp(run) for run in runs}
+        known = {
+            name: (size, mtime)
+            for name, size, mtime in index.execute(
+                "SELECT name, size, mtime_ns FROM files"
+            ).fetchall()
+        }
+        stale = [name for name, stamp in known.items() if found.get(name) != stamp]
+        for table, column in (("files", "name"), ("runs", "file"), ("results", "file")):
+            statement = f"DELETE FROM {table} WHERE {column} IN (SELECT unnest($1::VARCHAR[]))"  # noqa: S608
+            index.execute(statement, [stale])
+        for run in runs:
+            if known.get(run.name) != found[run.name]:
+                _insert(index, "files", [(run.name, *found[run.name])])
+                _add(index, run)
+        index.commit()
+
+
+def _create(index: DuckDBPyConnection, path: Path) -> None:
+    index.execute("CREATE TABLE IF NOT EXISTS meta (schema_version INTEGER)")
+    stated = index.execute("SELECT schema_version FROM meta").fetchall()
+    if not stated:
+        index.execute("INSERT INTO meta VALUES ($1)", [SCHEMA_VERSION])
+    elif stated[0][0] != SCHEMA_VERSION:
+        raise IndexUnavailable(f"{path} has format {stated[0][0]}, not {SCHEMA_VERSION}")
+    for table, columns in _TABLES.items():
+        declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+        index.execute(f"CREATE TABLE IF NOT EXISTS {table} ({declared})")
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _add(index: DuckDBPyConnection, path: Path) -> None:
+    try:
+        run = read_run(path)
+    except HistoryError as error:
+        warn(f"{error}; it is left out of the index")
+        return
+    _insert(index, "runs", [(path.name, *_run_values(run))])
+    origin = (path.name, run.header.id, run.header.started)
+    _insert(index, "results", [(*origin, *_result_values(row)) for row in merge(run)])
+
+
+def _insert(index: DuckDBPyConnection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Insert rows as one column-wise statement; a statement per row is many times slower."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    if columns:
+        unnested = ", ".join(
+            f"unnest(${number}::{kind}[])"
+            for number, kind in enumerate(_TABLES[table].values(), start=1)
+        )
+        index.execute(f"INSERT INTO {table} SELECT {unnested}", columns)
+
+
+def _run_values(run: StoredRun) -> tuple[Any, ...]:
+    header, footer = run.header, run.footer
+    return (
+        header.id,
+        header.started,
+        footer.finished if footer else None,
+        footer.status if footer else "crashed",
+        footer.exit_code if footer else None,
+        header.commit,
+        json.dumps(header.machine),
+        json.dumps(header.versions),
+        header.seed,
+        list(header.zoos),
+        header.command,
+        header.shard,
+        run.damaged_lines,
+    )
+
+
+def _result_values(row: CaseResult) -> tuple[Any, ...]:
+    worst = row.parity.worst_output if row.parity else None
+    latency, export = row.latency, row.export
+    return (
+        row.id,
+        row.model,
+        row.framework,
+        row.task,
+        row.exporter,
+        row.opset,
+        row.variant,
+        row.provider,
+        row.verdict.value,
+        row.stage.value,
+        row.reason,
+        worst.ratio if worst else None,
+        worst.noise_ratio if worst else None,
+        latency.median_ns if latency else None,
+        latency.p95_ns if latency else None,
+        latency.session_create_ns if latency else None,
+        latency.first_run_ns if latency else None,
+        latency.source_median_ns if latency else None,
+        export.size_bytes if export else None,
+        export.nodes if export else None,
+        export.export_seconds if export else None,
+        row.duration_s,
+    )
+
+
+def _move_aside(path: Path) -> Path:
+    """Put the index, and its write-ahead log, out of the way without losing them."""
+    aside = path.with_name(f"{path.name}.unusable-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    for suffix in ("", ".wal"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.replace(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,160 @@
+"""From the records of tests to the rows of a report: one row per case and provider.
+
+A row passes only by a parity record that passed. Of a case's tests, in the order export,
+parity, latency, the first that did not pass decides the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from conformance.history.records import StoredRun
+from conformance.model import (
+    CaseResult,
+    Record,
+    RunHeader,
+    Stage,
+    TestKind,
+    TestRef,
+    TrendPoint,
+    Verdict,
+)
+
+#: The stage that a test is named after, for tests that left no record.
+_STAGE_OF = {
+    TestKind.EXPORT: Stage.EXPORT,
+    TestKind.PARITY: Stage.PARITY,
+    TestKind.LATENCY: Stage.LATENCY,
+}
+_Tests = dict[TestKind, TestRef]
+
+
+@dataclass(slots=True)
+class _CaseTests:
+    """The tests of one case that were selected or left a record."""
+
+    export: TestRef | None = None
+    providers: dict[str, _Tests] = field(default_factory=dict)
+
+    def rows(self) -> Iterable[_Tests]:
+        shared: _Tests = {} if self.export is None else {TestKind.EXPORT: self.export}
+        return [shared | tests for tests in self.providers.values()] or [shared]
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    verdict: Verdict
+    stage: Stage
+    reason: str | None
+    link: str | None = None
+    details: str | None = None
+
+
+def merge(run: StoredRun) -> tuple[CaseResult, ...]:
+    """One row per case and provider, in the order in which the tests were planned.
+
+    A test that was run again counts by its last record. A planned test without a record is
+    an ``infra-error``, or ``not-run`` where the run was interrupted.
+    """
+    records = {(record.ref.test, record.ref.id): record for record in run.records}
+    cases: dict[str, _CaseTests] = {}
+    for ref in (*(run.plan.tests if run.plan else ()), *(r.ref for r in run.records)):
+        tests = cases.setdefault(ref.case, _CaseTests())
+        if ref.provider is None:
+            tests.export = ref
+        else:
+            tests.providers.setdefault(ref.provider, {})[ref.test] = ref
+    interrupted = run.footer is not None and run.footer.status == "interrupted"
+    return tuple(
+        _row(tests, records, interrupted=interrupted)
+        for case in cases.values()
+        for tests in case.rows()
+    )
+
+
+def trend_point(header: RunHeader, row: CaseResult) -> TrendPoint:
+    """What a row adds to the trend of its case."""
+    worst = row.parity.worst_output if row.parity else None
+    return TrendPoint(
+        run=header.id,
+        started=header.started,
+        verdict=row.verdict,
+        parity_ratio=worst.ratio if worst else None,
+        median_ns=row.latency.median_ns if row.latency else None,
+        size_bytes=row.export.size_bytes if row.export else None,
+        export_seconds=row.export.export_seconds if row.export else None,
+    )
+
+
+def _row(
+    tests: _Tests, records: dict[tuple[TestKind, str], Record], *, interrupted: bool
+) -> CaseResult:
+    ordered = {kind: tests[kind] for kind in TestKind if kind in tests}
+    found = {
+        kind: records[kind, ref.id] for kind, ref in ordered.items() if (kind, ref.id) in records
+    }
+    decided_by, decision = _decide(ordered, found, interrupted=interrupted)
+    # the last test's view of export and parity is the fullest: it builds on the earlier ones
+    latest = list(reversed(found.values()))
+    about = next(reversed(ordered.values()))
+    return CaseResult(
+        id=about.id,
+        model=about.model,
+        framework=about.framework,
+        task=about.task,
+        tags=about.tags,
+        exporter=about.exporter,
+        opset=about.opset,
+        variant=about.variant,
+        provider=about.provider,
+        stage=decision.stage,
+        verdict=decision.verdict,
+        reason=decision.reason,
+        link=decision.link,
+        details=decision.details,
+        export=next((r.export for r in latest if r.export), None),
+        parity=next((r.parity for r in latest if r.parity), None),
+        latency=next((r.latency for r in latest if r.latency), None),
+        placement=next((r.placement for r in latest if r.placement), None),
+        repro=decided_by.repro,
+        duration_s=round(sum(r.duration_s for r in latest), 6),
+    )
+
+
+def _decide(
+    tests: _Tests, found: dict[TestKind, Record], *, interrupted: bool
+) -> tuple[TestRef, _Decision]:
+    parity = found.get(TestKind.PARITY)
+    proven = parity is not None and parity.verdict is Verdict.PASS
+    for kind, ref in tests.items():
+        record = found.get(kind)
+        if record is None:
+            return ref, _unrecorded(ref, interrupted=interrupted)
+        waived = kind is TestKind.LATENCY and proven and record.verdict is Verdict.NOT_RUN
+        if record.verdict is not Verdict.PASS and not waived:
+            return ref, _of(record)
+    if parity is None:
+        reason = "parity was not selected"
+        first = next(iter(tests.values()))
+        return first, _Decision(Verdict.NOT_RUN, Stage.PARITY, reason)
+    return parity.ref, _passed(parity, found.get(TestKind.LATENCY))
+
+
+def _passed(parity: Record, latency: Record | None) -> _Decision:
+    """A pass; its reason is why the latency is missing, if it is."""
+    if latency is not None and latency.verdict is Verdict.PASS:
+        return _Decision(Verdict.PASS, latency.stage, None)
+    reason = None if latency is None else f"latency not run: {latency.reason}"
+    return _Decision(Verdict.PASS, parity.stage, reason)
+
+
+def _of(record: Record) -> _Decision:
+    return _Decision(record.verdict, record.stage, record.reason, record.link, record.details)
+
+
+def _unrecorded(ref: TestRef, *, interrupted: bool) -> _Decision:
+    if interrupted:
+        return _Decision(Verdict.NOT_RUN, _STAGE_OF[ref.test], f"interrupted before {ref.test}")
+    reason = f"no record of {ref.test}: the process that ran it died"
+    return _Decision(Verdict.INFRA_ERROR, _STAGE_OF[ref.test], reason)

@@ -1,0 +1,142 @@
+"""A run as JSON lines: header, plan, one record per test, footer; each line durable."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from conformance.errors import HistoryError
+from conformance.history.folder import run_path, schema_version
+from conformance.model import (
+    SCHEMA_VERSION,
+    Record,
+    RunFooter,
+    RunHeader,
+    RunPlan,
+    from_json,
+    to_json,
+)
+
+Line = RunHeader | RunPlan | Record | RunFooter
+_KINDS: dict[str, type[Line]] = {
+    "header": RunHeader,
+    "plan": RunPlan,
+    "record": Record,
+    "footer": RunFooter,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """What can be read of a run's JSON lines."""
+
+    header: RunHeader
+    #: ``None`` when the run died before its tests were selected.
+    plan: RunPlan | None
+    records: tuple[Record, ...]
+    #: ``None`` when the run died before its end, or has not ended yet.
+    footer: RunFooter | None
+    #: Lines that could not be read, such as one half written when the machine died.
+    damaged_lines: int
+
+
+class RunWriter:
+    """Writes a run down as it happens; what was written survives a crash."""
+
+    def __init__(self, report_dir: Path, header: RunHeader) -> None:
+        """Begin the run's file with its header.
+
+        Raises:
+            HistoryError: when the run is there already, or cannot be written.
+        """
+        self._path = run_path(report_dir, header.id)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("xb")
+        except FileExistsError as error:
+            raise HistoryError(f"{self._path} exists: a run is never overwritten") from error
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._write({"kind": "header", "schema_version": SCHEMA_VERSION, **to_json(header)})
+
+    def plan(self, plan: RunPlan) -> None:
+        """Write down which tests were selected.
+
+        Raises:
+            HistoryError: when the file cannot be written.
+        """
+        self._write({"kind": "plan", **to_json(plan)})
+
+    def append(self, record: Record) -> None:
+        """Write down a test's outcome.
+
+        Raises:
+            HistoryError: when the file cannot be written.
+        """
+        self._write({"kind": "record", **to_json(record)})
+
+    def close(self, footer: RunFooter) -> None:
+        """Write down how the run ended, and close its file.
+
+        Raises:
+            HistoryError: when the file cannot be written.
+        """
+        with self._file:
+            self._write({"kind": "footer", **to_json(footer)})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        try:
+            self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> HistoryError:
+        return HistoryError(
+            f"{self._path} cannot be written ({error.strerror}): "
+            "make room or make it writable, and run again"
+        )
+
+
+def read_run(path: Path) -> StoredRun:
+    """Read a run, skipping lines that are damaged or half written.
+
+    Raises:
+        HistoryError: when the file cannot be read, its header is damaged, or its format is
+            newer than this version knows.
+    """
+    try:
+        first, *rest = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise HistoryError(f"{path} cannot be read ({error.strerror})") from error
+    if (version := schema_version(first) or 0) > SCHEMA_VERSION:
+        raise HistoryError(
+            f"{path} has format {version}, newer than {SCHEMA_VERSION}, the newest this version "
+            "knows: upgrade pytest-onnx-conformance"
+        )
+    header = _parse(first)
+    if not isinstance(header, RunHeader):
+        raise HistoryError(f"{path} has no readable header in its first line: delete the file")
+    lines = [_parse(line) for line in rest if line]
+    return StoredRun(
+        header=header,
+        plan=next((line for line in lines if isinstance(line, RunPlan)), None),
+        records=tuple(line for line in lines if isinstance(line, Record)),
+        footer=next((line for line in lines if isinstance(line, RunFooter)), None),
+        damaged_lines=lines.count(None),
+    )
+
+
+def _parse(line: bytes) -> Line | None:
+    """The value that a line holds; None when it is damaged."""
+    try:
+        data: Any = json.loads(line)
+        return from_json(_KINDS[data.pop("kind")], data)
+    except (ValueError, AttributeError, KeyError, TypeError, ValidationError):
+        return None

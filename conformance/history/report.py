@@ -1,0 +1,82 @@
+"""A run with its past attached: what every reporter reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from conformance.errors import HistoryError
+from conformance.history.folder import list_runs, run_path, warn
+from conformance.history.index import IndexUnavailable, read_trends
+from conformance.history.merge import merge, trend_point
+from conformance.history.records import StoredRun, read_run
+from conformance.model import CaseResult, RunHeader, RunReport, TrendPoint
+
+#: How many runs a trend looks back on.
+TREND_POINTS = 30
+
+
+def load_report(report_dir: Path, run_id: str) -> RunReport:
+    """Read a run, merge its records, and attach the trends and what has vanished.
+
+    Raises:
+        HistoryError: when the run is not there or cannot be read.
+    """
+    path = run_path(report_dir, run_id)
+    run = read_run(path)
+    cases = merge(run)
+    earlier = [other for other in list_runs(report_dir) if other.name < path.name]
+    return RunReport(
+        header=run.header,
+        footer=run.footer,
+        cases=cases,
+        trends=_trends(report_dir, run.header, cases, earlier),
+        vanished=_vanished(run.header, earlier),
+    )
+
+
+def _trends(
+    report_dir: Path, header: RunHeader, cases: Sequence[CaseResult], earlier: Sequence[Path]
+) -> dict[str, tuple[TrendPoint, ...]]:
+    """The past of each row from the index, and the run itself as the last point."""
+    now = {row.id: trend_point(header, row) for row in cases}
+    try:
+        past = read_trends(report_dir, header.id, tuple(now), TREND_POINTS - 1)
+    except IndexUnavailable as error:
+        warn(f"{error}; trends are read from the last {TREND_POINTS} runs instead")
+        past = _trends_without_index(earlier)
+    return {row: (*past.get(row, ()), point) for row, point in now.items()}
+
+
+def _trends_without_index(earlier: Sequence[Path]) -> dict[str, list[TrendPoint]]:
+    trends: dict[str, list[TrendPoint]] = {}
+    for path in earlier[1 - TREND_POINTS :]:
+        if run := _readable(path):
+            for row in merge(run):
+                trends.setdefault(row.id, []).append(trend_point(run.header, row))
+    return trends
+
+
+def _vanished(header: RunHeader, earlier: Sequence[Path]) -> tuple[str, ...]:
+    """Case ids that the previous run of the same zoo files knew and that they lack now.
+
+    Runs of a part of the zoo are compared with runs of the same part.
+    """
+    if not header.zoo_cases:
+        return ()
+    for path in reversed(earlier):
+        run = _readable(path)
+        if run and (run.header.zoos, run.header.shard) == (header.zoos, header.shard):
+            known = [*run.header.zoo_cases, *(r.id for r in merge(run) if r.provider is not None)]
+            current = set(header.zoo_cases)
+            return tuple(case for case in dict.fromkeys(known) if case not in current)
+    return ()
+
+
+def _readable(path: Path) -> StoredRun | None:
+    """A past run; None when it is too damaged to say anything, which ends no present one."""
+    try:
+        return read_run(path)
+    except HistoryError as error:
+        warn(str(error))
+        return None

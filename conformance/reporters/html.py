@@ -1,0 +1,166 @@
+"""``index.html``: a run for people, as one file that needs no network and no script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import JsonValue
+
+from conformance.model import CaseResult, RunReport, Verdict
+from conformance.reporters import sparkline, wording
+from conformance.reporters.sparkline import Sparkline
+
+_MEANINGS = {
+    Verdict.PASS: "every output on every data set is within its limit",
+    Verdict.FAIL: "the conversion failed, or an output is not what the source answers",
+    Verdict.EXPECTED_FAIL: "fails in the way that the zoo declares, with a reason",
+    Verdict.UNEXPECTED_PASS: "the zoo declares a failure that is gone: the entry must be updated",
+    Verdict.VACUOUS: "the check could not have failed, so it proves nothing",
+    Verdict.INFRA_ERROR: "network, disk or a killed process: says nothing about the model",
+    Verdict.NOT_RUN: "not tried, for the reason given",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    case: CaseResult
+    #: Stable name of the row within the page.
+    anchor: str
+    #: What the text filter looks in.
+    haystack: str
+    trend: Sparkline
+    runs: int
+
+
+def report_html(report: RunReport) -> str:
+    """The report as one self-contained page."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("conformance.reporters"),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "duration": wording.duration,
+        "elapsed": wording.elapsed,
+        "size": wording.size,
+        "figure": _figure,
+        "parity": wording.parity_phrase,
+        "output": wording.output_phrase,
+        "speed": wording.speed_phrase,
+        "safe_link": safe_link,
+        "when": _when,
+        "commit": _short_commit,
+    }
+    rows = [_row(row, report) for row in report.cases]
+    return environment.get_template("index.html.j2").render(
+        report=report,
+        status=report.footer.status if report.footer else "crashed",
+        took=_took(report),
+        machine=_machine(report.header.machine),
+        groups=[
+            (score, [row for row in rows if row.case.framework == score.name])
+            for score in wording.scores(report.cases)
+        ],
+        meanings=_MEANINGS,
+        spark=sparkline,
+        nothing=wording.NOTHING,
+        style=_inlined("report.css"),
+        script=_inlined("report.js"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Inlined:
+    """A file of this package inside the page, and the digest by which the page admits it."""
+
+    text: Any
+    digest: str
+
+
+def _inlined(name: str) -> _Inlined:
+    from markupsafe import Markup
+
+    text = files("conformance.reporters").joinpath("templates", name).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return _Inlined(Markup(text), f"sha256-{digest}")  # noqa: S704 - our own file
+
+
+def _shown(value: Any) -> Any:
+    """Spell out control characters of whatever the template shows; escaping comes after."""
+    return wording.inert(value) if type(value) is str else value
+
+
+def _row(case: CaseResult, report: RunReport) -> _Row:
+    points: Sequence[Any] = report.trends.get(case.id, ())
+    words = (case.id, case.verdict, case.framework, case.task or "", *case.tags)
+    digest = hashlib.sha256(case.id.encode()).hexdigest()[:12]
+    return _Row(
+        case=case,
+        anchor=f"case-{digest}",
+        haystack=" ".join(words).lower(),
+        trend=sparkline.sparkline(points),
+        runs=len(points),
+    )
+
+
+def safe_link(url: str | None) -> str | None:
+    """The address if a browser may follow it: http or https, nothing that runs."""
+    try:
+        parts = urlsplit(url or "")
+    except ValueError:
+        return None
+    return url if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+def _figure(value: float | None) -> str:
+    return wording.NOTHING if value is None else f"{value:.3g}"
+
+
+def _when(iso: str) -> str:
+    """``21 Nov 2026, 09:23 UTC``; a time that is none is shown as it is."""
+    try:
+        return f"{datetime.fromisoformat(iso):%d %b %Y, %H:%M} UTC"
+    except ValueError:
+        return iso
+
+
+def _took(report: RunReport) -> str | None:
+    if report.footer is None:
+        return None
+    try:
+        started, finished = (
+            datetime.fromisoformat(iso) for iso in (report.header.started, report.footer.finished)
+        )
+        return wording.elapsed((finished - started).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _short_commit(commit: str | None) -> str:
+    if commit is None:
+        return "unknown"
+    name, dash, dirty = commit.partition("-")
+    return f"{name[:10]}{' with local changes' if dash and dirty else ''}"
+
+
+def _machine(machine: dict[str, JsonValue]) -> dict[str, str]:
+    """The machine's facts by name, sizes with their unit."""
+    shown = {}
+    for name, value in machine.items():
+        if name.endswith("_bytes") and isinstance(value, int):
+            shown[name.removesuffix("_bytes")] = wording.size(value)
+        else:
+            shown[name] = str(value)
+    return shown

@@ -1,0 +1,38 @@
+"""Writing a run's reports to its folder, each file at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from conformance.model import RunReport
+from conformance.reporters.html import report_html
+from conformance.reporters.json import report_json
+
+
+def write_reports(report: RunReport, report_dir: Path) -> None:
+    """Write ``report.json`` and ``index.html``; readers see the old file or the new one whole.
+
+    Raises:
+        OSError: when the folder cannot be written.
+    """
+    _replace(report_dir / "report.json", json.dumps(report_json(report), indent=1) + "\n")
+    _replace(report_dir / "index.html", report_html(report))
+
+
+def _replace(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
+    ) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            # a temporary file is private to its maker; a report is for everyone
+            os.fchmod(file.fileno(), 0o644)
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

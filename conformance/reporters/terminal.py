@@ -1,0 +1,150 @@
+"""The end of a run at a terminal: the table, the totals, the scores, the paths."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conformance.model import CaseResult, RunReport, Verdict
+from conformance.reporters.wording import (
+    NOTHING,
+    duration,
+    inert,
+    parity_phrase,
+    scores,
+    speed_phrase,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+#: With more rows than this, those that passed are only counted.
+MAX_ROWS = 60
+#: Columns from which a row fits on one line.
+ROOMY = 110
+
+_STYLES = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.EXPECTED_FAIL: "yellow",
+    Verdict.UNEXPECTED_PASS: "bold magenta",
+    Verdict.VACUOUS: "bold magenta",
+    Verdict.INFRA_ERROR: "bold blue",
+    Verdict.NOT_RUN: "dim",
+}
+
+
+def render(report: RunReport, width: int, *, color: bool, report_dir: Path | None = None) -> str:
+    """The text that ends a run.
+
+    Args:
+        report: of the run.
+        width: of the terminal, in columns.
+        color: whether the terminal understands colours; ``NO_COLOR`` overrules it.
+        report_dir: where the reports were written, to be named at the end.
+    """
+    from rich.console import Console
+
+    out = io.StringIO()
+    colored = color and not os.environ.get("NO_COLOR")
+    console = Console(
+        file=out,
+        width=width,
+        force_terminal=colored,
+        color_system="standard" if colored else None,
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    for part in _parts(report, report_dir, compact=width < ROOMY):
+        console.print(part)
+    # trailing blanks only pad the table; lines are easier to copy without them
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _parts(report: RunReport, report_dir: Path | None, *, compact: bool) -> list[RenderableType]:
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    status = report.footer.status if report.footer else "crashed"
+    if status != "finished":
+        text = f"! this run was {status}: what it did not reach is not-run or an infra-error"
+        parts.append(Text(text, style="bold yellow"))
+    shown = _shown(report.cases)
+    if shown:
+        parts.append(_table(shown, compact=compact))
+    if hidden := len(report.cases) - len(shown):
+        parts.append(
+            Text(f"{hidden} of {len(report.cases)} rows not shown: none of them fails the run")
+        )
+    parts.append(_totals(report))
+    parts += [Text(f"  {inert(score.name)}: {score}") for score in scores(report.cases)]
+    if report.vanished:
+        parts.append(Text(f"vanished since the last run: {inert(', '.join(report.vanished))}"))
+    if report_dir is not None:
+        parts.append(Text(f"report: {inert(str(report_dir / 'index.html'))}"))
+        parts.append(Text(f"        {inert(str(report_dir / 'report.json'))}"))
+    return parts
+
+
+def _shown(cases: Sequence[CaseResult]) -> Sequence[CaseResult]:
+    if len(cases) <= MAX_ROWS:
+        return cases
+    return [row for row in cases if row.verdict.fails_gate]
+
+
+def _table(rows: Sequence[CaseResult], *, compact: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("model", overflow="fold")
+    if not compact:
+        table.add_column("conversion", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("parity")
+    table.add_column("latency", justify="right", no_wrap=True)
+    if not compact:
+        table.add_column("vs source", justify="right", no_wrap=True)
+    for framework in dict.fromkeys(row.framework for row in rows):
+        table.add_row(Text(inert(framework), style="bold"))
+        for row in rows:
+            if row.framework == framework:
+                table.add_row(*_cells(row, compact=compact))
+    return table
+
+
+def _cells(row: CaseResult, *, compact: bool) -> list[Text]:
+    from rich.text import Text
+
+    model = f"  {inert(row.model)}"
+    conversion = inert(f"{row.exporter} op{row.opset} {row.variant} {row.provider or ''}")
+    verdict = f"{row.verdict.glyph} {row.verdict}"
+    if row.verdict is Verdict.FAIL:
+        verdict += f": {row.stage}"
+    result = [
+        Text(verdict, style=_STYLES[row.verdict]),
+        Text(parity_phrase(row.parity)),
+        Text(duration(row.latency.median_ns) if row.latency else NOTHING),
+    ]
+    if compact:
+        return [Text(f"{model}\n   {conversion}"), *result]
+    return [Text(model), Text(conversion), *result, Text(speed_phrase(row.latency))]
+
+
+def _totals(report: RunReport) -> Text:
+    from rich.text import Text
+
+    counted = [(verdict, count) for verdict, count in report.totals.items() if count]
+    line = Text(f"{len(report.cases)} cases: ")
+    for number, (verdict, count) in enumerate(counted):
+        line.append(", " if number else "")
+        line.append(f"{verdict.glyph} {count} {verdict}", style=_STYLES[verdict])
+    return line

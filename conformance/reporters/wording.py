@@ -1,0 +1,153 @@
+"""Figures and results in words, the same for people at a terminal and in a browser."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from conformance.model import CaseResult, LatencyResult, OutputParity, ParityReport, Verdict
+
+#: What stands where there is no figure.
+NOTHING = "–"  # noqa: RUF001 - an en dash is meant
+
+_HARMLESS = frozenset("\n\t")
+_THOUSAND = 1000
+_TEN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How many of the checked cases passed, with everything that was not checked beside it."""
+
+    name: str
+    passed: int
+    checked: int
+    #: Verdicts that count neither for nor against, and how often they occurred.
+    uncounted: dict[Verdict, int]
+
+    def __str__(self) -> str:
+        """``passed 43 of 45 checked; not counted: 1 infra-error, 2 not-run``."""
+        text = f"passed {self.passed} of {self.checked} checked"
+        if self.uncounted:
+            listed = ", ".join(f"{count} {verdict}" for verdict, count in self.uncounted.items())
+            text += f"; not counted: {listed}"
+        return text
+
+
+def scores(cases: Iterable[CaseResult]) -> tuple[Score, ...]:
+    """One score per framework, in the order in which the frameworks appear."""
+    by_framework: dict[str, list[CaseResult]] = {}
+    for row in cases:
+        by_framework.setdefault(row.framework, []).append(row)
+    return tuple(_score(name, rows) for name, rows in by_framework.items())
+
+
+def _score(name: str, rows: list[CaseResult]) -> Score:
+    counts = Counter(row.verdict for row in rows)
+    return Score(
+        name=name,
+        passed=counts[Verdict.PASS],
+        checked=sum(count for verdict, count in counts.items() if verdict.checked),
+        uncounted={v: counts[v] for v in Verdict if not v.checked and counts[v]},
+    )
+
+
+def inert(text: str) -> str:
+    r"""The text with every control and direction character spelled out, as ``\x1b``.
+
+    What models, exporters and error messages say may hold anything; nothing of it may
+    steer a terminal or reorder what people read. Line feeds and tabs are kept.
+    """
+    return "".join(char if _is_harmless(char) else _escaped(char) for char in text)
+
+
+def _is_harmless(char: str) -> bool:
+    return char in _HARMLESS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def duration(nanoseconds: float) -> str:
+    """Three significant digits with the unit that fits: ``512 ns``, ``12.3 µs``, ``1.04 s``."""
+    value = float(nanoseconds)
+    for unit in ("ns", "µs", "ms"):
+        if value < _THOUSAND - 0.5:
+            return f"{_three_digits(value)} {unit}"
+        value /= _THOUSAND
+    return f"{_three_digits(value)} s"
+
+
+def elapsed(seconds: float) -> str:
+    """``8.2 s`` below a minute, else ``12 min 5 s`` and ``1 h 2 min``."""
+    minute, hour = 60, 3600
+    if seconds < minute:
+        return f"{seconds:.1f} s"
+    if seconds < hour:
+        return f"{int(seconds // minute)} min {int(seconds % minute)} s"
+    return f"{int(seconds // hour)} h {int(seconds % hour // minute)} min"
+
+
+def size(count: float) -> str:
+    """Bytes in decimal units: ``950 B``, ``1.24 MB``."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < _THOUSAND - 0.5:
+            return f"{_three_digits(value)} {unit}"
+        value /= _THOUSAND
+    return f"{_three_digits(value)} GB"
+
+
+def times(value: float) -> str:
+    """A multiple in two significant digits: ``0.043×``, ``1.3×``, ``24×``."""  # noqa: RUF002
+    return f"{two_digits(value)}×"  # noqa: RUF001
+
+
+def two_digits(value: float) -> str:
+    """Two significant digits; whole numbers from ten on."""
+    if value == 0:
+        return "0"
+    return f"{value:.0f}" if abs(value) >= _TEN - 0.05 else f"{value:.2g}"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 99.95 or value == int(value) else f"{value:.3g}"  # noqa: PLR2004
+
+
+def parity_phrase(parity: ParityReport | None) -> str:
+    """The worst output against its limit, in the terms of the rule that set the limit."""
+    if parity is None:
+        return NOTHING
+    worst = parity.worst_output
+    if worst is None or parity.problems or any(_differs(output) for output in parity.outputs):
+        return "differs"
+    return output_phrase(worst)
+
+
+def output_phrase(output: OutputParity) -> str:
+    """One output against its limit: ``1.3× noise, limit 3×``, ``0.4 of limit``, ``exact``."""  # noqa: RUF002
+    if _differs(output):
+        return "differs"
+    if output.rule == "exact" or output.ratio is None:
+        return "exact" if output.rule == "exact" else NOTHING
+    if output.noise and output.noise_ratio is not None and output.limit is not None:
+        return f"{times(output.noise_ratio)} noise, limit {times(output.limit / output.noise)}"
+    return f"{two_digits(output.ratio)} of limit"
+
+
+def _differs(output: OutputParity) -> bool:
+    """Whether an output is wrong in a way that no ratio expresses."""
+    return output.problem is not None and output.ratio is None
+
+
+def speed_phrase(latency: LatencyResult | None) -> str:
+    """ONNX Runtime against the source framework: ``2.1× faster``, ``1.4× slower``."""  # noqa: RUF002
+    if latency is None or not latency.source_median_ns or not latency.median_ns:
+        return NOTHING
+    speedup = latency.source_median_ns / latency.median_ns
+    if speedup >= 1:
+        return f"{times(speedup)} faster"
+    return f"{times(1 / speedup)} slower"

@@ -1,0 +1,132 @@
+"""What pydantic cannot know: the closed sets that depend on frameworks and this package.
+
+Works on the data as written, so that these problems are found beside all others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from conformance.entry import ZooEntry, check_reference
+from conformance.model import Case, FrameworkInfo
+from conformance.providers import PROVIDERS
+from conformance.variants import VARIANTS
+from conformance.zoo.messages import check_model
+from conformance.zoo.nodes import Node
+from conformance.zoo.problems import Position
+from conformance.zoo.suggest import choices, quote
+
+Flaws = Iterator[tuple[Position, str]]
+
+#: Exporter names end in test ids and file names, tasks in pytest's marker expressions.
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+_MARKER = re.compile(r"[A-Za-z_][\w-]*")
+
+
+def check_names(entry: Node, frameworks: Mapping[str, FrameworkInfo], *, whole: bool) -> Flaws:
+    """Find the values of an entry, or of ``defaults``, that nothing here goes by.
+
+    Args:
+        entry: the mapping of keys, defaults merged.
+        frameworks: the known frameworks.
+        whole: whether this is an entry, so that what is missing counts.
+    """
+    yield from _check_framework(entry, frameworks, whole=whole)
+    for variant in _list(entry, "variants"):
+        if isinstance(variant.value, str) and variant.value not in VARIANTS:
+            tail = choices(variant.value, VARIANTS)
+            yield variant.at, f"unknown variant {quote(variant.value)}{tail}"
+    for provider in _list(entry, "providers"):
+        if isinstance(provider.value, str) and provider.value not in PROVIDERS:
+            tail = choices(provider.value, PROVIDERS)
+            yield provider.at, f"unknown provider {quote(provider.value)}{tail}"
+    for requirement in _list(entry, "requires"):
+        if isinstance(requirement.value, str):
+            try:
+                Requirement(requirement.value)
+            except InvalidRequirement:
+                text = quote(requirement.value)
+                yield requirement.at, f"{text} is not a requirement such as 'name>=1.0'"
+    task = entry.children.get("task")
+    if task is not None and isinstance(task.value, str) and not _MARKER.fullmatch(task.value):
+        yield task.at, f"task {quote(task.value)} must be a word that '-m' can select"
+    for key in ("exporters", "opsets", "variants", "providers"):
+        yield from _check_repeats(key, _list(entry, key))
+
+
+def _check_framework(entry: Node, frameworks: Mapping[str, FrameworkInfo], *, whole: bool) -> Flaws:
+    framework = entry.children.get("framework")
+    if framework is None or not isinstance(framework.value, str):
+        return
+    if ":" in framework.value:
+        yield from _check_own_adapter(entry, framework, whole=whole)
+        return
+    info = frameworks.get(framework.value)
+    if info is None:
+        tail = choices(framework.value, frameworks)
+        yield framework.at, f"unknown framework {quote(framework.value)}{tail}"
+        return
+    for exporter in _list(entry, "exporters"):
+        if isinstance(exporter.value, str) and exporter.value not in info.exporters:
+            tail = choices(exporter.value, info.exporters)
+            yield exporter.at, f"{info.name} has no exporter {quote(exporter.value)}{tail}"
+    lowest, highest = info.opset_range
+    for opset in _list(entry, "opsets"):
+        if type(opset.value) is int and not lowest <= opset.value <= highest:
+            yield opset.at, f"{info.name} exports opsets {lowest} to {highest}, not {opset.value}"
+    conversion = entry.children.get("conversion")
+    if conversion is not None and isinstance(conversion.value, dict):
+        yield from check_model(info.conversion, conversion, ("conversion",))[1]
+
+
+def _check_own_adapter(entry: Node, framework: Node, *, whole: bool) -> Flaws:
+    try:
+        check_reference(framework.value)
+    except ValueError:
+        yield framework.at, f"{quote(framework.value)} is not of the form 'pkg.module:Adapter'"
+    for key in ("exporters", "opsets"):
+        if whole and key not in entry.children:
+            yield framework.at, f"an adapter of your own needs '{key}' in the entry"
+    for exporter in _list(entry, "exporters"):
+        if isinstance(exporter.value, str) and not _NAME.fullmatch(exporter.value):
+            rule = "may hold only letters, digits, '.', '-' and '_'"
+            yield exporter.at, f"exporter {quote(exporter.value)} {rule}"
+
+
+def _check_repeats(key: str, items: Iterable[Node]) -> Flaws:
+    seen = set()
+    for item in items:
+        if isinstance(item.value, list | dict):
+            continue
+        if item.value in seen:
+            yield item.at, f"{key} lists {item.value} twice"
+        seen.add(item.value)
+
+
+def check_expectations(node: Node, entry: ZooEntry, cases: Iterable[Case]) -> Flaws:
+    """Find the known failures that no case of the entry can have: they would never be seen."""
+    tried = [(c.exporter, c.opset, provider) for c in cases for provider in entry.providers]
+    written = node.children.get("expect")
+    items = [] if written is None else written.items() or [written]
+    for expectation, item in zip(entry.expect, items, strict=True):
+        chosen = (expectation.exporter, expectation.opset, expectation.provider)
+        if not any(
+            all(want in (None, has) for want, has in zip(chosen, case, strict=True))
+            for case in tried
+        ):
+            wanted = _label(chosen)
+            known = ", ".join(dict.fromkeys(_label(case) for case in tried))
+            yield item.at, f"no case of {quote(entry.id)} is {wanted}; it has {known}"
+
+
+def _label(chosen: tuple[str | None, int | None, str | None]) -> str:
+    exporter, opset, provider = chosen
+    return "-".join(filter(None, (exporter, f"op{opset}" if opset else None, provider)))
+
+
+def _list(entry: Node, key: str) -> list[Node]:
+    child = entry.children.get(key)
+    return [] if child is None else child.items()

@@ -1,0 +1,193 @@
+import subprocess
+import sys
+
+import pytest
+
+from conformance.history import HistoryWarning, index, list_runs, load_report, update_index
+
+FIRST, SECOND = "20261121T092349Z-3f2a", "20261122T092349Z-77aa"
+
+
+def rows(tmp_path, query):
+    import duckdb
+
+    with duckdb.connect(str(tmp_path / "history.duckdb"), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+@pytest.fixture
+def two_runs(write_run, tmp_path):
+    write_run(FIRST, models=("cnn", "lstm"), median_ns=250_000)
+    write_run(SECOND, models=("cnn", "lstm"), median_ns=260_000)
+    return tmp_path
+
+
+def test_two_runs_are_two_points_in_each_trend(two_runs):
+    """A second run extends the history: each case has a point per run, oldest first."""
+    update_index(two_runs)
+    report = load_report(two_runs, SECOND)
+    assert len(report.trends) == 2
+    for points in report.trends.values():
+        assert [(p.run, p.median_ns) for p in points] == [(FIRST, 250_000), (SECOND, 260_000)]
+        assert {p.parity_ratio for p in points} == {0.4}
+
+
+def test_an_older_run_is_reported_as_it_was_then(two_runs):
+    """The trend of a run ends with that run, whatever came later."""
+    update_index(two_runs)
+    report = load_report(two_runs, FIRST)
+    assert {len(points) for points in report.trends.values()} == {1}
+
+
+def test_a_trend_looks_back_on_thirty_runs(write_run, tmp_path):
+    """Older points are left out of trends."""
+    for day in range(1, 33):
+        write_run(f"202610{day:02}T000000Z-0000")
+    update_index(tmp_path)
+    (points,) = load_report(tmp_path, "20261032T000000Z-0000").trends.values()
+    assert [p.run[6:8] for p in points] == [f"{day:02}" for day in range(3, 33)]
+
+
+def test_the_index_holds_runs_and_results(two_runs):
+    """People can query what the runs found with SQL."""
+    update_index(two_runs)
+    assert rows(two_runs, "SELECT run_id, status, exit_code, zoos FROM runs ORDER BY 1") == [
+        (FIRST, "finished", 0, ["zoo.yaml"]),
+        (SECOND, "finished", 0, ["zoo.yaml"]),
+    ]
+    query = "SELECT id, verdict, parity_ratio, median_ns, nodes, duration_s FROM results"
+    assert rows(two_runs, f"{query} WHERE run_id = '{FIRST}' AND model = 'cnn'") == [
+        ("pytorch/cnn@dynamo-op18-fp32-cpu", "pass", 0.4, 250_000, 17, 4.5)
+    ]
+
+
+def test_only_new_and_changed_files_are_read(two_runs, write_run, monkeypatch):
+    """Bringing the index up to date costs what is new, not what is there."""
+    update_index(two_runs)
+    reading = []
+    read = index.read_run
+    monkeypatch.setattr(index, "read_run", lambda path: reading.append(path) or read(path))
+    third = write_run("20261123T092349Z-0001")
+    first = list_runs(two_runs)[0]
+    first.write_bytes(b"".join(first.read_bytes().splitlines(keepends=True)[:-1]))
+    update_index(two_runs)
+    assert reading == [first, third]
+    assert rows(two_runs, "SELECT status FROM runs ORDER BY run_id") == [
+        ("crashed",),
+        ("finished",),
+        ("finished",),
+    ]
+
+
+def test_a_deleted_run_leaves_the_index(two_runs):
+    """The index says no more than the JSON lines do."""
+    update_index(two_runs)
+    list_runs(two_runs)[0].unlink()
+    update_index(two_runs)
+    assert rows(two_runs, "SELECT DISTINCT run_id FROM results") == [(SECOND,)]
+
+
+def damage(path, how):
+    import duckdb
+
+    content = path.read_bytes()
+    if how == "garbage":
+        path.write_bytes(b"not a database" * 100)
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "flipped":
+        path.write_bytes(content[:12288] + bytes(8192) + content[20480:])
+    else:
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("UPDATE meta SET schema_version = 99")
+
+
+@pytest.mark.parametrize("how", ["garbage", "empty", "truncated", "flipped", "newer"])
+def test_a_damaged_index_is_moved_aside_and_rebuilt(two_runs, how):
+    """Nothing is lost with the index: it is rebuilt from the JSON lines, with a warning."""
+    update_index(two_runs)
+    damage(two_runs / "history.duckdb", how)
+    with pytest.warns(HistoryWarning, match=r"could not be used .* moved to history\.duckdb\.unus"):
+        update_index(two_runs)
+    assert rows(two_runs, "SELECT count(*) FROM results") == [(4,)]
+    assert len(list(two_runs.glob("history.duckdb.unusable-*"))) == 1
+
+
+def test_an_index_held_by_another_process_is_left_alone(two_runs, write_run, monkeypatch):
+    """The run goes on with a warning and its trends come from the JSON lines."""
+    update_index(two_runs)
+    third = "20261123T092349Z-0001"
+    write_run(third)
+    monkeypatch.setattr(index, "LOCK_WAIT_S", 0.3)
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(two_runs / "history.duckdb")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.warns(HistoryWarning, match="in use by another process; the next run"):
+            update_index(two_runs)
+        with pytest.warns(HistoryWarning, match="trends are read from the last 30 runs"):
+            report = load_report(two_runs, third)
+        holder.communicate(b"\n", timeout=10)
+    assert {len(points) for points in report.trends.values()} == {3}
+    update_index(two_runs)
+    assert rows(two_runs, "SELECT count(DISTINCT run_id) FROM results") == [(3,)]
+
+
+def test_without_an_index_the_trends_are_the_same(two_runs):
+    """The index only makes it fast: JSON lines alone give the same report."""
+    with pytest.warns(HistoryWarning, match=r"history\.duckdb is missing"):
+        slow = load_report(two_runs, SECOND)
+    update_index(two_runs)
+    assert load_report(two_runs, SECOND) == slow
+
+
+def test_an_unreadable_run_is_left_out_with_a_warning(two_runs):
+    """A run whose header is damaged neither ends this one nor is read again and again."""
+    bad = two_runs / "runs" / "20261120T000000Z-0000.jsonl"
+    bad.write_bytes(b"\x00" * 100)
+    with pytest.warns(HistoryWarning, match="left out of the index"):
+        update_index(two_runs)
+    update_index(two_runs)
+    assert rows(two_runs, "SELECT count(*) FROM runs") == [(2,)]
+
+
+@pytest.mark.filterwarnings("error")
+def test_warnings_as_errors_cost_no_report(two_runs, recwarn):
+    """Where people turn warnings into errors, ours still don't end the run."""
+    (two_runs / "history.duckdb").write_bytes(b"garbage")
+    update_index(two_runs)
+    assert [w.category for w in recwarn] == [HistoryWarning]
+    assert rows(two_runs, "SELECT count(*) FROM results") == [(4,)]
+
+
+def test_a_case_that_left_the_zoo_has_vanished(write_run, tmp_path):
+    """A case that the previous run of the same zoo knew and this zoo lacks is listed."""
+    ids = [f"pytorch/{model}@dynamo-op18-fp32-cpu" for model in ("cnn", "lstm", "gru")]
+    write_run("20261120T000000Z-0000", zoo_cases=(*ids, "old"))
+    write_run("20261121T000000Z-0000", models=("cnn", "lstm"), zoo_cases=tuple(ids))
+    write_run("20261121T000001Z-0000", zoos=("other.yaml",), zoo_cases=("other",))
+    write_run("20261122T000000Z-0000", zoo_cases=(ids[0],))
+    update_index(tmp_path)
+    assert load_report(tmp_path, "20261122T000000Z-0000").vanished == (ids[1], ids[2])
+
+
+def test_a_case_that_was_only_deselected_has_not_vanished(write_run, tmp_path):
+    """Running a part of the zoo with -k makes no model disappear."""
+    ids = tuple(f"pytorch/{model}@dynamo-op18-fp32-cpu" for model in ("cnn", "lstm"))
+    write_run("20261121T000000Z-0000", models=("cnn", "lstm"), zoo_cases=ids)
+    write_run("20261122T000000Z-0000", models=("cnn",), zoo_cases=ids)
+    update_index(tmp_path)
+    assert load_report(tmp_path, "20261122T000000Z-0000").vanished == ()
+
+
+def test_parts_of_a_zoo_are_compared_with_the_same_part(write_run, tmp_path):
+    """Part 2 of 2 misses nothing that only part 1 of 2 held."""
+    write_run("20261121T000000Z-0000", shard="1/2", zoo_cases=("a",))
+    write_run("20261122T000000Z-0000", shard="2/2", zoo_cases=("b",))
+    update_index(tmp_path)
+    assert load_report(tmp_path, "20261122T000000Z-0000").vanished == ()

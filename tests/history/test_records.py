@@ -1,0 +1,91 @@
+import json
+
+import pytest
+from run_values import make_header, make_record, make_ref
+
+from conformance.errors import HistoryError
+from conformance.history import RunWriter, list_runs, read_run
+from conformance.model import RunFooter, RunPlan, TestKind
+
+
+def test_what_is_written_is_read_back_equal(tmp_path):
+    """Header, plan, records and footer survive the way to disk and back unchanged."""
+    header = make_header("20261121T092349Z-3f2a")
+    refs = tuple(make_ref(test) for test in TestKind)
+    records = tuple(make_record(ref) for ref in refs)
+    footer = RunFooter("2026-11-21T09:30:00+00:00", "finished", 0)
+    writer = RunWriter(tmp_path, header)
+    writer.plan(RunPlan(refs))
+    for record in records:
+        writer.append(record)
+    writer.close(footer)
+    run = read_run(tmp_path / "runs" / f"{header.id}.jsonl")
+    assert (run.header, run.plan, run.records, run.footer) == (
+        header,
+        RunPlan(refs),
+        records,
+        footer,
+    )
+    assert run.damaged_lines == 0
+
+
+def test_each_line_is_on_disk_before_the_next(tmp_path):
+    """A run that dies leaves every record it appended, as one JSON object per line."""
+    writer = RunWriter(tmp_path, make_header("20261121T092349Z-3f2a"))
+    hostile = make_record(make_ref(TestKind.EXPORT), reason="two\nlines \u2028 and \x1b[31m")
+    writer.append(hostile)
+    (path,) = list_runs(tmp_path)
+    lines = path.read_bytes().splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["header", "record"]
+    assert json.loads(lines[0])["schema_version"] == 1
+    run = read_run(path)
+    assert run.records == (hostile,)
+    assert run.footer is None
+
+
+def test_a_half_written_last_line_is_counted_and_skipped(write_run):
+    """What a killed machine leaves behind does not cost the records before it."""
+    path = write_run("20261121T092349Z-3f2a")
+    path.write_bytes(path.read_bytes()[:-25])
+    run = read_run(path)
+    assert (len(run.records), run.footer, run.damaged_lines) == (3, None, 1)
+
+
+@pytest.mark.parametrize("garbage", [b"\x00\xff\xfe", b"[1]", b'{"kind":"other"}', b"{}", b"7"])
+def test_a_damaged_line_costs_no_other(write_run, garbage):
+    """A line in the middle that is not ours is counted, and the rest is read."""
+    path = write_run("20261121T092349Z-3f2a")
+    first, *rest = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join([first, garbage, *rest]))
+    run = read_run(path)
+    assert (len(run.records), run.damaged_lines) == (3, 1)
+    assert run.footer is not None
+
+
+def test_a_run_is_never_overwritten(write_run, tmp_path):
+    """A second writer of the same run id is refused and the file stays as it was."""
+    path = write_run("20261121T092349Z-3f2a")
+    before = path.read_bytes()
+    with pytest.raises(HistoryError, match="never overwritten"):
+        RunWriter(tmp_path, make_header("20261121T092349Z-3f2a"))
+    assert path.read_bytes() == before
+
+
+def test_runs_are_listed_oldest_first(write_run, tmp_path):
+    """The order is that of the start times in the names, whatever order they were written in."""
+    later, earlier = write_run("20261122T000000Z-0000"), write_run("20261121T235959Z-ffff")
+    assert list_runs(tmp_path) == (earlier, later)
+
+
+def test_a_run_without_header_is_an_error_that_names_the_file(tmp_path):
+    """A file whose first line is no header cannot be taken for a run."""
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"kind":"footer"}\n')
+    with pytest.raises(HistoryError, match=r"x\.jsonl has no readable header"):
+        read_run(path)
+
+
+def test_a_missing_run_is_an_error_that_names_the_file(tmp_path):
+    """Asking for a run that is not there says so."""
+    with pytest.raises(HistoryError, match=r"gone\.jsonl cannot be read \(No such file"):
+        read_run(tmp_path / "gone.jsonl")

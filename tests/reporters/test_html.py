@@ -1,0 +1,237 @@
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from sample_report import (
+    HOSTILE,
+    LOGITS,
+    every_verdict,
+    make_report,
+    make_row,
+    make_unmeasured,
+)
+
+from conformance.model import ParityReport, Stage, Verdict, Worst
+from conformance.reporters import report_html
+from conformance.reporters.html import safe_link
+from conformance.reporters.sparkline import sparkline
+
+VOID = {"meta", "input", "rect", "circle", "polyline", "link", "br", "img"}
+
+
+class Page(HTMLParser):
+    """A page taken apart: its elements with their attributes, and the text it shows."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.texts, self.open = [], [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+    def all(self, tag, **wanted):
+        wanted = {name.rstrip("_"): value for name, value in wanted.items()}
+        return [a for t, a in self.elements if t == tag and wanted.items() <= a.items()]
+
+
+@pytest.fixture(scope="module")
+def page():
+    return Page(report_html(make_report(vanished=("pytorch/gru@dynamo-op18-fp32-cpu",))))
+
+
+def test_every_case_is_in_the_page_without_script(page):
+    """The table is there when the file is opened, one body of rows per case."""
+    assert len(page.all("tbody", class_="case")) == len(every_verdict())
+    assert page.open == []
+
+
+def test_every_verdict_is_a_glyph_and_a_word(page):
+    """No verdict is told by colour alone."""
+    for verdict in Verdict:
+        assert f"{verdict.glyph} {verdict}" in page.text
+        assert page.all("tbody", **{"data-verdict": verdict.value})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "passed 0 of 1 checked; not counted: 1 infra-error",
+        "1.3× noise, limit 3.1×",  # noqa: RUF001 - as shown
+        "0.4 of limit",
+        "2.3× faster",  # noqa: RUF001 - as shown
+        "output 'logits': error 2.1e-05 at [2, 7]",
+        "expected 4.17352 , actual 4.173522",
+        "RuntimeError: aten::foo",
+        "'model_zoo.yaml::test_parity[pytorch/cnn@dynamo-op18-fp32-cpu]'",
+        "1.24 MB, 87 nodes",
+        "18.4 ms, 2.05 ms",
+        "pytorch/gru@dynamo-op18-fp32-cpu",
+        "AMD EPYC 7763",
+        "onnxruntime 1.31.1",
+        "finished after 17 min 13 s",
+        "3f2a9c1be0 with local changes",
+        "How to read this report",
+    ],
+)
+def test_the_page_tells(page, text):
+    """What people look for in a report is in its text."""
+    assert text in page.text
+
+
+def test_the_page_needs_nothing_else(page):
+    """No network and no other file: all style and script are inside, links lead by click only."""
+    assert not page.all("link")
+    assert not page.all("img")
+    assert not any("src" in attributes for _, attributes in page.elements)
+    (policy,) = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
+    assert policy["content"].startswith("default-src 'none'; style-src 'sha256-")
+
+
+def test_the_page_is_accessible(page):
+    """Language, one first heading, scopes, captions, labels and alternatives are there."""
+    assert page.all("html", lang="en")
+    assert len(page.all("h1")) == 1
+    assert len(page.all("caption")) == 1
+    assert all("scope" in th for th in page.all("th"))
+    assert all(svg.get("aria-label") or "aria-hidden" in svg for svg in page.all("svg"))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {label["for"] for label in page.all("label") if "for" in label} <= set(ids)
+    targets = {a["href"][1:] for a in page.all("a") if a["href"].startswith("#")}
+    assert targets <= set(ids)
+
+
+def hostile_report():
+    row = make_row(
+        HOSTILE,
+        HOSTILE,
+        id=HOSTILE,
+        verdict=Verdict.FAIL,
+        stage=Stage.PARITY,
+        task=HOSTILE,
+        tags=(HOSTILE,),
+        variant=HOSTILE,
+        reason=HOSTILE,
+        link="javascript:alert(1)",
+        details=HOSTILE,
+        repro=HOSTILE,
+        placement={HOSTILE: 1},
+        parity=ParityReport(
+            (
+                replace(
+                    LOGITS,
+                    name=HOSTILE,
+                    dtype=HOSTILE,
+                    rule_reason=HOSTILE,
+                    problem=HOSTILE,
+                    worst=Worst((0,), HOSTILE, HOSTILE, 0),
+                ),
+            ),
+            1,
+            (HOSTILE,),
+        ),
+    )
+    report = make_report([row], vanished=(HOSTILE,))
+    header = replace(
+        report.header,
+        id=HOSTILE,
+        command=HOSTILE,
+        commit=HOSTILE,
+        zoos=(HOSTILE,),
+        machine={HOSTILE: HOSTILE, "cpu": HOSTILE},
+        versions={HOSTILE: HOSTILE},
+        started=HOSTILE,
+    )
+    return replace(report, header=header)
+
+
+def test_hostile_text_is_inert():
+    """Names and messages that try to be markup are shown as the characters they are."""
+    html = report_html(hostile_report())
+    page = Page(html)
+    harmless = Page(report_html(make_report([make_row()])))
+    assert not page.all("img")
+    assert len(page.all("script")) == 1
+    assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
+    assert {tag for tag, _ in page.elements} - {tag for tag, _ in harmless.elements} <= {
+        "pre",
+        "ul",
+        "li",
+    }
+    assert page.text.count("<img src=x onerror=alert(1)>") >= 20
+    assert "49" not in page.text.replace("20261121", "")
+    for character in "\x1b\x07\u202e":
+        assert character not in html
+
+
+@pytest.mark.parametrize(
+    ("link", "safe"),
+    [
+        ("https://example.org/1?a=b", True),
+        ("http://example.org", True),
+        ("javascript:alert(1)", False),
+        ("JaVaScRiPt:alert(1)", False),
+        ("data:text/html,x", False),
+        ("//example.org", False),
+        ("https:", False),
+        ("http://[", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_only_web_addresses_become_links(link, safe):
+    """What a browser would run or cannot open is shown as text."""
+    assert safe_link(link) == (link if safe else None)
+    row = make_unmeasured(Verdict.EXPECTED_FAIL, Stage.EXPORT, "known", link=link)
+    linked = [a["href"] for a in Page(report_html(make_report([row]))).all("a")]
+    assert (link in linked) == safe
+
+
+@pytest.mark.parametrize("status", ["interrupted", "crashed"])
+def test_a_run_that_did_not_finish_is_marked(status):
+    """The first thing the page says is that the run broke off."""
+    text = Page(report_html(make_report(status=status))).text
+    assert f"This run was {status}." in text
+    assert text.index(f"This run was {status}.") < text.index("Totals")
+
+
+def test_a_finished_run_is_not_marked(page):
+    """No warning without a cause."""
+    assert "This run was" not in page.text
+
+
+@pytest.mark.parametrize("runs", [1, 2, 30])
+def test_a_trend_is_told_in_words(runs):
+    """The picture of a trend has an alternative with its runs, verdicts and latencies."""
+    report = make_report([make_row()], runs=runs)
+    (row,) = report.cases
+    label = sparkline(report.trends[row.id]).label
+    assert label.startswith("1 run: 1 pass; now pass" if runs == 1 else f"{runs} runs: ")
+    page = Page(report_html(report))
+    (svg,) = [svg for svg in page.all("svg") if svg.get("aria-label")]
+    assert svg["aria-label"] == label
+    marks = [rect for rect in page.all("rect") if rect["class"].startswith("t-")]
+    assert len(marks) == runs
+
+
+def test_an_empty_run_is_a_page():
+    """A run that recorded nothing still has a report."""
+    assert "0 cases" in Page(report_html(make_report([]))).text

@@ -1,0 +1,175 @@
+import json
+from dataclasses import fields, replace
+from importlib.resources import files
+
+import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+from sample_report import HOSTILE, LOGITS, every_verdict, make_report, make_row
+
+from conformance.history import RunWriter
+from conformance.model import (
+    SCHEMA_VERSION,
+    CaseResult,
+    ExportResult,
+    LatencyResult,
+    OutputParity,
+    ParityReport,
+    Record,
+    RunFooter,
+    RunHeader,
+    RunPlan,
+    Stage,
+    TestKind,
+    TestRef,
+    TrendPoint,
+    Verdict,
+    Worst,
+)
+from conformance.reporters import report_json, write_reports
+
+
+def schema(name):
+    return json.loads(files("conformance").joinpath("schemas", name).read_text(encoding="utf-8"))
+
+
+REPORT, RECORD = schema("report.schema.json"), schema("record.schema.json")
+REGISTRY = Registry().with_resource(REPORT["$id"], Resource.from_contents(REPORT))
+VALID_REPORT = Draft202012Validator(REPORT)
+VALID_RECORD = Draft202012Validator(RECORD, registry=REGISTRY)
+
+
+@pytest.mark.parametrize("document", [REPORT, RECORD], ids=["report", "record"])
+def test_the_schemas_are_schemas(document):
+    """Both published schemas are valid draft 2020-12."""
+    Draft202012Validator.check_schema(document)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        make_report(),
+        make_report([], runs=0),
+        make_report(status="interrupted", vanished=("a", "b")),
+        make_report(status="crashed"),
+        make_report([make_row(provider=None, task=None, tags=(), reason=HOSTILE)]),
+    ],
+    ids=["every verdict", "empty", "interrupted", "crashed", "hostile"],
+)
+def test_the_written_file_validates(report, tmp_path):
+    """Whatever a run found, its report.json follows the published schema."""
+    write_reports(report, tmp_path)
+    data = json.loads((tmp_path / "report.json").read_text())
+    VALID_REPORT.validate(data)
+    assert data["schema_version"] == SCHEMA_VERSION
+    assert len(data["cases"]) == len(report.cases)
+
+
+def test_figures_that_are_not_finite_are_null():
+    """Infinity and NaN have no JSON: the report says null and stays readable everywhere."""
+    output = replace(LOGITS, ratio=float("inf"), snr_db=float("nan"))
+    data = report_json(make_report([make_row(parity=ParityReport((output,), 1))]))
+    VALID_REPORT.validate(data)
+    (shown,) = data["cases"][0]["parity"]["outputs"]
+    assert (shown["ratio"], shown["snr_db"]) == (None, None)
+    json.dumps(data, allow_nan=False)
+
+
+def test_totals_name_every_verdict():
+    """Seven verdicts, zeros included, that add up to the cases."""
+    data = report_json(make_report(every_verdict()[:2]))
+    assert data["totals"] == {verdict.value: 0 for verdict in Verdict} | {"pass": 2}
+
+
+def test_the_report_names_what_readers_rely_on():
+    """Run, cases and trend carry the names that other programs read."""
+    data = report_json(make_report(vanished=("gone",)))
+    assert data["run"]["status"] == "finished"
+    assert data["run"]["id"] == "20261121T092349Z-3f2a"
+    case = data["cases"][0]
+    assert case["latency"]["median_ns"] == 1_230_000
+    assert case["parity"]["outputs"][0]["limit"] == 4.9e-6
+    assert len(case["trend"]) == 12
+    assert data["vanished"] == ["gone"]
+
+
+def test_a_run_without_footer_is_crashed():
+    """A run that never ended says so and has no end."""
+    run = report_json(make_report(status="crashed"))["run"]
+    assert (run["status"], run["finished"]) == ("crashed", None)
+
+
+@pytest.mark.parametrize(
+    ("definition", "kind", "differs"),
+    [
+        ("case", CaseResult, {"details", "trend"}),
+        ("parity", ParityReport, set()),
+        ("output", OutputParity, set()),
+        ("worst", Worst, set()),
+        ("latency", LatencyResult, set()),
+        ("export", ExportResult, set()),
+        ("trend_point", TrendPoint, set()),
+    ],
+)
+def test_the_schema_keeps_up_with_the_values(definition, kind, differs):
+    """Every field of a value is in the schema, required and described; the schema adds none."""
+    stated = REPORT["$defs"][definition]
+    names = {field.name for field in fields(kind)}
+    assert stated["properties"].keys() ^ names == differs
+    assert set(stated["required"]) == stated["properties"].keys()
+    assert stated["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("enum", [Verdict, Stage])
+def test_the_schema_keeps_up_with_the_closed_sets(enum):
+    """The schema's verdicts and stages are exactly the model's."""
+    assert REPORT["$defs"][enum.__name__.lower()]["enum"] == [member.value for member in enum]
+
+
+def test_each_line_of_a_run_validates(tmp_path):
+    """Header, plan, records and footer follow the published schema of a line."""
+    report = make_report()
+    row = report.cases[0]
+    shared = ("model", "framework", "task", "tags", "exporter", "opset", "variant", "provider")
+    ref = TestRef(
+        test=TestKind.LATENCY,
+        id=row.id,
+        case="case",
+        repro=row.repro,
+        **{name: getattr(row, name) for name in shared},
+    )
+    measured = {name: getattr(row, name) for name in ("export", "parity", "latency", "placement")}
+    writer = RunWriter(tmp_path, report.header)
+    writer.plan(RunPlan((ref,)))
+    writer.append(Record(ref, Verdict.PASS, Stage.LATENCY, None, "2026", 1.0, **measured))
+    writer.append(Record(ref, Verdict.FAIL, Stage.LATENCY, HOSTILE, "2026", 1.0, details=HOSTILE))
+    writer.close(RunFooter("2026", "finished", 0))
+    (path,) = (tmp_path / "runs").iterdir()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        VALID_RECORD.validate(line)
+    assert [line["kind"] for line in lines] == ["header", "plan", "record", "record", "footer"]
+    assert not VALID_RECORD.is_valid(lines[2] | {"verdict": "maybe"})
+
+
+def test_the_record_schema_keeps_up_with_the_values():
+    """Every field of a line's value is in the schema; beside them only what tells lines apart."""
+    for name, kind in {"header": RunHeader, "record": Record, "footer": RunFooter}.items():
+        names = {field.name for field in fields(kind)}
+        assert RECORD["$defs"][name]["properties"].keys() - names <= {"kind", "schema_version"}
+        assert names <= set(RECORD["$defs"][name]["required"])
+
+
+def test_a_failed_write_leaves_nothing_half_written(tmp_path):
+    """A report that cannot be put in place raises and leaves no rubbish beside the others."""
+    (tmp_path / "index.html").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_reports(make_report([]), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "report.json"]
+    VALID_REPORT.validate(json.loads((tmp_path / "report.json").read_text()))
+
+
+def test_reports_are_for_everyone(tmp_path):
+    """The files are readable by others, such as the server that publishes them."""
+    write_reports(make_report([]), tmp_path)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o644}

@@ -1,0 +1,100 @@
+# ruff: noqa: RUF001 - the multiplication sign is what reports show
+import re
+
+import pytest
+from sample_report import HOSTILE, every_verdict, make_report, make_row, make_unmeasured
+
+from conformance.model import Stage, Verdict
+from conformance.reporters.terminal import render
+
+
+@pytest.fixture(autouse=True)
+def _colours_unset(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+def line_of(text, model):
+    (line,) = [line for line in text.splitlines() if line.strip().startswith(model)]
+    return line
+
+
+def test_a_row_tells_verdict_parity_latency_and_speed():
+    """On a wide terminal each case is one line with all that was measured, in words and units."""
+    row = line_of(render(make_report([make_row()]), 120, color=False), "cnn")
+    assert re.split(r"\s{2,}", row.strip()) == [
+        "cnn",
+        "dynamo op18 fp32 cpu",
+        "✓ pass",
+        "1.3× noise, limit 3.1×",
+        "1.23 ms",
+        "2.3× faster",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_every_verdict_is_a_glyph_and_a_word(width):
+    """No verdict is told by colour alone, and a table of any width fits the terminal."""
+    text = render(make_report(), width, color=False)
+    for verdict in Verdict:
+        assert f"{verdict.glyph} {verdict}" in text
+    assert "\x1b" not in text
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_colour_is_used_where_it_is_wanted(monkeypatch):
+    """Colour is for terminals that have it, and NO_COLOR has the last word."""
+    assert "\x1b[" in render(make_report(), 120, color=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in render(make_report(), 120, color=True)
+
+
+def test_totals_scores_and_paths_follow_the_table(tmp_path):
+    """After the table: every verdict counted, honest scores, what vanished, where to look."""
+    report = make_report(vanished=("pytorch/gru@dynamo-op18-fp32-cpu",))
+    lines = render(report, 200, color=False, report_dir=tmp_path).splitlines()
+    assert "10 cases: ✓ 4 pass, ✗ 1 fail, ≈ 1 expected-fail, ! 1 unexpected-pass" in "\n".join(
+        lines
+    )
+    assert "  tensorflow: passed 0 of 1 checked; not counted: 1 infra-error" in lines
+    assert "vanished since the last run: pytorch/gru@dynamo-op18-fp32-cpu" in lines
+    assert lines[-2:] == [
+        f"report: {tmp_path / 'index.html'}",
+        f"        {tmp_path / 'report.json'}",
+    ]
+
+
+def test_a_large_run_shows_what_fails_and_says_so():
+    """Beyond sixty rows only failing ones are listed; the others are counted, not dropped."""
+    passing = [make_row(f"model-{number}") for number in range(70)]
+    text = render(make_report([*passing, *every_verdict()]), 120, color=False)
+    assert "76 of 80 rows not shown: none of them fails the run" in text
+    assert "model-1" not in text
+    assert "✗ fail: parity" in text
+    assert "pytorch: passed 72 of 75 checked" in text
+
+
+@pytest.mark.parametrize("status", ["interrupted", "crashed"])
+def test_a_run_that_did_not_finish_says_so_first(status):
+    """Nobody takes the totals of a broken-off run for the zoo's."""
+    assert render(make_report(status=status), 120, color=False).startswith(
+        f"! this run was {status}"
+    )
+    assert "this run was" not in render(make_report(), 120, color=False)
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_hostile_text_is_inert(width):
+    """Escape codes and markup in names come out as the characters they are."""
+    row = make_unmeasured(
+        Verdict.FAIL, Stage.EXPORT, HOSTILE, model="[bold]x[/bold]\x1b[31m", framework="\x07fw"
+    )
+    text = render(make_report([row], vanished=(HOSTILE,)), width, color=True)
+    assert not re.search(r"[\x00-\x09\x0b-\x1a\x1c-\x1f\u202e]", text)
+    assert set(re.findall(r"\x1b\[([\d;]*)m", text)) <= {"0", "1", "1;31"}
+    assert "\x1b[2J" not in text
+    assert "[bold]x[/bold]" in text
+
+
+def test_an_empty_run_is_no_error():
+    """Nothing selected is a report with nothing in it."""
+    assert render(make_report([]), 80, color=False) == "0 cases:\n"
