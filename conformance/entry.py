@@ -184,7 +184,7 @@ class Tolerance(Strict):
 
     k: Annotated[float, Field(gt=0)] = 3.0
     """Multiple of the source's fp32-against-fp64 error that is allowed."""
-    floor_ulps: Annotated[float, Field(ge=0)] = 16.0
+    floor_ulps: Annotated[float, Field(ge=0)] = 8.0
     """Added to the limit, in units in the last place at the output's largest magnitude."""
     rtol: Annotated[float, Field(ge=0)] | None = None
     """Relative part of a declared tolerance; replaces the fp64 rule where it is given,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from conformance.entry import TensorSpec, ZooEntry
-from conformance.errors import InputsError
+from conformance.errors import InputsError, LoadError
 from conformance.sources.factory import load_reference
 from conformance.tensors import Arrays
 
@@ -82,7 +82,10 @@ def _mask(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
 def _from_factory(
     reference: str, args: dict[str, object], zoo_dir: Path, seed: int
 ) -> list[Arrays]:
-    factory = load_reference(reference, zoo_dir)
+    try:
+        factory = load_reference(reference, zoo_dir)
+    except LoadError as error:
+        raise InputsError(f"input factory {error}") from error
     try:
         made = factory(seed=seed, **args)
     except Exception as error:

@@ -115,6 +115,7 @@ def test_a_factory_gets_the_seed_and_its_arguments(factory):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("goood", r"input factory 'made_inputs:goood': .* did you mean 'good'"),
         ("bad", "raised RuntimeError: no data"),
         ("wrong", "must return a list of input sets"),
         ("renamed", r"input set 1 holds \['y'\]"),

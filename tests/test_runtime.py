@@ -17,7 +17,9 @@ def model(tmp_path):
     ]
     x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", "n"]) for n in "xy")
     opsets = [helper.make_opsetid("", 18)]
-    made = helper.make_model(helper.make_graph(nodes, "g", [x], [y]), opset_imports=opsets, ir_version=9)
+    made = helper.make_model(
+        helper.make_graph(nodes, "g", [x], [y]), opset_imports=opsets, ir_version=9
+    )
     save(made, tmp_path / "model.onnx")
     return tmp_path / "model.onnx"
 
@@ -32,7 +34,9 @@ def test_answers_and_placement_come_from_one_run(model):
 
 def test_a_provider_that_is_not_there_is_named_with_those_that_are(model):
     """Never a silent fall-back to the CPU."""
-    with pytest.raises(ProviderAbsent, match=r"no TensorrtExecutionProvider .*CPUExecutionProvider"):
+    with pytest.raises(
+        ProviderAbsent, match=r"no TensorrtExecutionProvider .*CPUExecutionProvider"
+    ):
         runtime.create_session(model, "tensorrt")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,21 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from conformance.adapters.contract import Arrays, Job
-from conformance.adapters.tensorflow_sources import TensorFlowModel, in_short, packed
+from conformance.adapters.tensorflow_graph import (
+    arrange,
+    embed,
+    fix_inputs,
+    listed,
+    refuse_leftovers,
+    rename_outputs,
+    save,
+)
+from conformance.adapters.tensorflow_sources import (
+    TensorFlowModel,
+    constants_captured,
+    in_short,
+    packed,
+)
 from conformance.entry import Conversion, Dtype, Strict, check_reference
 from conformance.errors import ExportError
 from conformance.sources.factory import load_reference
@@ -97,12 +111,13 @@ def convert(model: TensorFlowModel, job: Job, feeds: Arrays, path: Path) -> None
             raise
         except Exception as error:
             raise ExportError(
-                f"{job.case.exporter} cannot convert the model: {in_short(error)}{_listed(errors)}"
+                f"{job.case.exporter} cannot convert the model: {in_short(error)}{listed(errors)}"
             ) from error
-    _refuse_leftovers(proto, errors)
-    _rename_outputs(proto, model.outputs if by_keras else ())
-    _arrange(proto, list(feeds), list(model.outputs), job.case.entry.dynamic_axes())
-    _save(proto, path, external=conversion.large_model)
+    refuse_leftovers(proto, errors)
+    if by_keras:
+        rename_outputs(proto, model.outputs)
+    arrange(proto, list(feeds), list(model.outputs), job.case.entry.dynamic_axes())
+    save(proto, path, external=conversion.large_model)
 
 
 def _specs(model: TensorFlowModel, job: Job, feeds: Arrays) -> list[Any]:
@@ -139,9 +154,10 @@ def _by_tf2onnx(
         function: Callable[..., Any] = load_reference(reference, job.zoo_dir)
         return function
 
+    function = tf.function(by_name, input_signature=specs)
     with _numpy_product():
         proto, storage = tf2onnx.from_function(
-            tf.function(by_name, input_signature=specs),
+            function,
             input_signature=specs,
             opset=job.case.opset,
             extra_opset=[helper.make_opsetid(*pair) for pair in conversion.extra_opset.items()],
@@ -156,7 +172,8 @@ def _by_tf2onnx(
             large_model=conversion.large_model,
         )
     if storage is not None:
-        _embed(proto, storage.name_to_tensor_data)
+        embed(proto, storage.name_to_tensor_data)
+    fix_inputs(proto, constants_captured(function.get_concrete_function()))
     return proto
 
 
@@ -195,7 +212,7 @@ def _errors_logged() -> Iterator[list[str]]:
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            text = record.getMessage().splitlines()[0]
+            text = record.getMessage().strip().partition("\n")[0]
             cause = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
             found.append(text if cause is None else f"{text} ({cause})")
 
@@ -206,10 +223,6 @@ def _errors_logged() -> Iterator[list[str]]:
         yield found
     finally:
         logger.removeHandler(collector)
-
-
-def _listed(errors: list[str]) -> str:
-    return f"; tf2onnx reported: {' | '.join(errors[:3])}" if errors else ""
 
 
 @contextmanager
@@ -224,101 +237,3 @@ def _numpy_product() -> Iterator[None]:
         yield
     finally:
         delattr(np, name)
-
-
-def _refuse_leftovers(proto: Any, errors: list[str]) -> None:
-    """Refuse a graph in which operators of TensorFlow are left that nobody asked to keep."""
-    from onnx import defs
-
-    left = sorted(
-        {
-            node.op_type
-            for node in _nodes(proto.graph)
-            if node.domain in ("", "ai.onnx") and not defs.has(node.op_type)
-        }
-    )
-    if left:
-        raise ExportError(
-            f"tf2onnx cannot convert the TensorFlow operators {', '.join(left)}: "
-            "give 'custom_op_handlers' that convert them, or 'custom_ops' that keep them"
-            f"{_listed(errors)}"
-        )
-    # such an operator may have the name of an ONNX one, which it is not
-    if failed := [error for error in errors if error.startswith("Failed to convert node")]:
-        raise ExportError(f"tf2onnx left operators unconverted{_listed(failed)}")
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for body in (attribute.g, *attribute.graphs):
-                yield from _nodes(body)
-
-
-def _rename_outputs(proto: Any, names: tuple[str, ...]) -> None:
-    """Name the graph's outputs as the source does; Keras leaves them ``Identity:0``.
-
-    Keras flattens what the model returns: a list in its order, a dictionary in the order of
-    its keys; of the latter the names survive.
-    """
-    found = [output.name for output in proto.graph.output]
-    if len(found) != len(names) or set(found) == set(names):
-        return
-    new = dict(zip(found, names, strict=True))
-    for node in _nodes(proto.graph):
-        node.input[:] = [new.get(name, name) for name in node.input]
-        node.output[:] = [new.get(name, name) for name in node.output]
-    for output in proto.graph.output:
-        output.name = new[output.name]
-
-
-def _arrange(
-    proto: Any,
-    inputs: list[str],
-    outputs: list[str],
-    dynamic: Mapping[str, Mapping[int, str]],
-) -> None:
-    """Put inputs and outputs into the source's order, and name the dynamic axes."""
-    for values, wanted in ((proto.graph.input, inputs), (proto.graph.output, outputs)):
-        ranked = sorted(
-            values, key=lambda value: wanted.index(value.name) if value.name in wanted else -1
-        )
-        copies = [type(value).FromString(value.SerializeToString()) for value in ranked]
-        del values[:]
-        values.extend(copies)
-    for value in proto.graph.input:
-        dims = value.type.tensor_type.shape.dim
-        for axis, label in dynamic.get(value.name, {}).items():
-            if axis < len(dims) and dims[axis].WhichOneof("value") == "dim_param":
-                dims[axis].dim_param = label
-
-
-def _embed(proto: Any, data: Mapping[str, bytes]) -> None:
-    """Put the tensors that tf2onnx kept apart back where they belong."""
-    from onnx import TensorProto
-    from onnx.external_data_helper import uses_external_data
-
-    tensors = [*proto.graph.initializer]
-    tensors += [a.t for node in _nodes(proto.graph) for a in node.attribute if a.HasField("t")]
-    for tensor in tensors:
-        if uses_external_data(tensor):
-            tensor.raw_data = data[tensor.external_data[0].value]
-            del tensor.external_data[:]
-            tensor.data_location = TensorProto.DEFAULT
-
-
-def _save(proto: Any, path: Path, *, external: bool) -> None:
-    import onnx
-
-    if external:
-        onnx.save(
-            proto,
-            path,
-            save_as_external_data=True,
-            all_tensors_to_one_file=True,
-            location=f"{path.name}.data",
-            size_threshold=1024,
-        )
-    else:
-        onnx.save(proto, path)

@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from conformance.adapters.tensorflow_sources import in_short
+from conformance.adapters.tensorflow_sources import constants_captured, in_short
 from conformance.errors import Float64Unavailable
+
+_SUFFIX = "_float64"
 
 
 def widened(concrete: Any) -> Callable[..., list[Any]]:
@@ -31,9 +33,11 @@ def widened(concrete: Any) -> Callable[..., list[Any]]:
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+    captured = constants_captured(concrete)
     try:
         frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
         graph_def = frozen.graph.as_graph_def()
+        _rename_functions(graph_def)
         _widen(graph_def)
         imported = tf.compat.v1.wrap_function(
             lambda: tf.graph_util.import_graph_def(graph_def, name=""), []
@@ -42,9 +46,33 @@ def widened(concrete: Any) -> Callable[..., list[Any]]:
             [imported.graph.get_tensor_by_name(tensor.name) for tensor in frozen.inputs],
             [imported.graph.get_tensor_by_name(tensor.name) for tensor in frozen.outputs],
         )
+        values = [
+            _wide_constant(captured[tensor.name])
+            for tensor in frozen.inputs
+            if tensor.name in captured
+        ]
     except Exception as error:
         raise Float64Unavailable(f"the graph has no float64 form: {in_short(error)}") from error
-    return lambda *tensors: list(function(*tensors))
+    return lambda *tensors: list(function(*tensors, *values))
+
+
+def _rename_functions(graph_def: Any) -> None:
+    """Give function bodies new names: TensorFlow knows the old ones with other types."""
+    library = graph_def.library
+    names = {function.signature.name for function in library.function}
+    del library.gradient[:]
+
+    def rename(message: Any) -> None:
+        kind = message.DESCRIPTOR.name
+        if kind == "NodeDef" and message.op in names:
+            message.op += _SUFFIX
+        elif kind in ("NameAttrList", "OpDef") and message.name in names:
+            message.name += _SUFFIX
+        for field, value in message.ListFields():
+            for part in _messages(field, value):
+                rename(part)
+
+    rename(graph_def)
 
 
 def _widen(message: Any) -> None:
@@ -80,6 +108,12 @@ def _wider(dtype: int) -> int:
         types_pb2.DT_COMPLEX64: types_pb2.DT_COMPLEX128,
     }
     return wider.get(dtype, dtype)
+
+
+def _wide_constant(tensor: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.cast(tensor, tf.as_dtype(_wider(tensor.dtype.as_datatype_enum)))
 
 
 def _widen_tensor(tensor: Any) -> None:

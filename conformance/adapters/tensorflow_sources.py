@@ -212,6 +212,20 @@ def _traced(
     return TensorFlowModel(tuple(specs), names, flat, run, loaded)
 
 
+def constants_captured(concrete: Any) -> dict[str, Any]:
+    """The eager tensors that a function reads from outside, by their names in its graph.
+
+    TensorFlow treats them as further inputs; to us they are a part of the model.
+    """
+    import tensorflow as tf
+
+    return {
+        inner.name: outer
+        for outer, inner in concrete.graph.captures
+        if outer.dtype not in (tf.resource, tf.variant)
+    }
+
+
 def _cannot_trace(error: Exception) -> str:
     return f"TensorFlow cannot trace the model: {in_short(error)}"
 

@@ -18,6 +18,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from conformance.adapters.causes import in_short
 from conformance.adapters.contract import Arrays, Job
 from conformance.entry import Conversion
 from conformance.errors import ExportError, LoadError, ReferenceRunError
@@ -25,6 +26,21 @@ from conformance.model import FrameworkInfo
 from conformance.sources.factory import build
 from conformance.sources.hub import snapshot
 from conformance.sources.pretrained import from_architecture, from_folder
+
+#: What an export imports on its way; a child imports by itself what its version lacks here.
+_PRELOAD = (
+    "torch",
+    "torch.onnx",
+    "torch.export",
+    "torch._dynamo",
+    "torch._export",
+    "torch.onnx._internal.exporter._compat",
+    "onnxscript.optimizer",
+    "onnxscript.function_libs.torch_lib.ops",
+    "transformers",
+    "transformers.modeling_utils",
+    "transformers.exporters.exporter_onnx",
+)
 
 
 class TransformersConversion(Conversion):
@@ -34,7 +50,7 @@ class TransformersConversion(Conversion):
     """Must equal the case's opset, which ``opsets`` of the entry sets."""
     output_names: tuple[str, ...] | None = None
     """Names for the graph's outputs, in order, instead of those of the model's output."""
-    dynamic_axes: dict[str, dict[Annotated[int, Field(ge=0)], str]] = {}
+    dynamic_axes: dict[str, dict[Annotated[int, Field(ge=0)], str]] = Field(default_factory=dict)
     """Axes to keep dynamic beside those of ``dynamic`` and ``inputs.spec``."""
     do_constant_folding: bool = True
     """Run the graph optimiser, which folds constants and removes dead code."""
@@ -58,15 +74,7 @@ class TransformersAdapter:
         opset_range=(18, 23),
         distributions=("torch", "onnxscript", "transformers", "huggingface-hub"),
         extra="transformers",
-        preload=(
-            "torch",
-            "torch.export",
-            "torch.onnx",
-            "onnxscript",
-            "transformers",
-            "transformers.modeling_utils",
-            "transformers.exporters.exporter_onnx",
-        ),
+        preload=_PRELOAD,
         conversion=TransformersConversion,
     )
 
@@ -179,7 +187,7 @@ class TransformersAdapter:
         try:
             program = OnnxExporter().export(model.module, _tensors(feeds), config).program
         except Exception as error:
-            raise ExportError(f"OnnxExporter failed: {_innermost(error)}") from error
+            raise ExportError(f"OnnxExporter failed: {in_short(error)}") from error
         _name_axes(program.graph, axes)
         for value, name in zip(program.graph.outputs, model.output_names or (), strict=False):
             value.name = name
@@ -207,7 +215,7 @@ def _from_factory(job: Job) -> Any:
 def _without_cache(model: Any) -> None:
     # a decoder inside a model may hold a configuration of its own
     for module in model.modules():
-        config = getattr(module, "config", None)
+        config: Any = getattr(module, "config", None)
         if getattr(config, "use_cache", False):
             config.use_cache = False
 
@@ -221,9 +229,7 @@ def _tensors(feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
 def _merged(
     first: Mapping[str, Mapping[int, str]], second: Mapping[str, Mapping[int, str]]
 ) -> dict[str, dict[int, str]]:
-    return {
-        name: {**first.get(name, {}), **second.get(name, {})} for name in {**first, **second}
-    }
+    return {name: {**first.get(name, {}), **second.get(name, {})} for name in {**first, **second}}
 
 
 def _float32_means_float64() -> AbstractContextManager[Any]:
@@ -238,28 +244,21 @@ def _float32_means_float64() -> AbstractContextManager[Any]:
     def widened(value: Any) -> Any:
         return torch.float64 if value is torch.float32 else value
 
-    class InFloat64(TorchFunctionMode):
+    class InFloat64(TorchFunctionMode):  # type: ignore[misc]  # torch is not followed
         def __torch_function__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
             if func is torch.Tensor.float:
                 func = torch.Tensor.double
-            return func(
-                *map(widened, args), **{k: widened(v) for k, v in (kwargs or {}).items()}
-            )
+            return func(*map(widened, args), **{k: widened(v) for k, v in (kwargs or {}).items()})
 
     return InFloat64()
 
 
-def _innermost(error: BaseException) -> str:
-    """Type and text of the error that began a chain: the outer ones say "export failed"."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
 def _name_axes(graph: Any, axes: Mapping[str, Mapping[int, str]]) -> None:
     """Give the graph's symbolic sizes, such as ``s53``, the names that the zoo gives them."""
+    import onnx_ir
+
     names: dict[str, str] = {}
     for value in graph.inputs:
         for axis, name in axes.get(value.name, {}).items():
@@ -268,8 +267,13 @@ def _name_axes(graph: Any, axes: Mapping[str, Mapping[int, str]]) -> None:
                 names.setdefault(symbol, name)
     produced = (value for node in graph for value in node.outputs)
     for value in (*graph.inputs, *produced):
-        for axis, size in enumerate(value.shape or ()):
-            # plain numbers have no symbol, and an unknown size must stay unknown
-            symbol = getattr(size, "value", None)
-            if symbol is not None:
-                value.shape[axis] = re.sub(r"\w+", lambda m: names.get(m[0], m[0]), symbol)
+        if value.shape is not None:
+            value.shape = onnx_ir.Shape([_renamed(size, names) for size in value.shape])
+
+
+def _renamed(size: Any, names: Mapping[str, str]) -> Any:
+    # plain numbers have no symbol, and an unknown size must stay unknown
+    symbol = getattr(size, "value", None)
+    if symbol is None:
+        return size
+    return re.sub(r"\w+", lambda match: names.get(match[0], match[0]), symbol)

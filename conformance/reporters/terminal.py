@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 #: With more rows than this, those that passed are only counted.
-MAX_ROWS = 60
+MAX_ROWS = 150
 #: Columns from which a row fits on one line.
 ROOMY = 110
 

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from conformance.entry import JsonValue, Source
+from pydantic import JsonValue
+
+from conformance.entry import Source
 from conformance.errors import LoadError
 from conformance.zoo.suggest import did_you_mean
 
@@ -93,13 +95,16 @@ def _model_class(name: str) -> Any:
 
     # dir() names what exists without importing it
     if name not in dir(transformers):
-        classes = [known for known in dir(transformers) if known.endswith("Model") or "For" in known]
+        classes = [
+            known for known in dir(transformers) if known.endswith("Model") or "For" in known
+        ]
         raise LoadError(
             f"transformers {transformers.__version__} has no architecture "
             f"'{name}'{did_you_mean(name, classes)}"
         )
-    found = getattr(transformers, name)
-    if not isinstance(found, type) or not issubclass(found, transformers.PreTrainedModel):
+    found: Any = getattr(transformers, name)
+    is_model = inspect.isclass(found) and issubclass(found, transformers.PreTrainedModel)
+    if not is_model:
         raise LoadError(
             f"'{name}' of transformers is not a model class: name one such as BertModel"
         )

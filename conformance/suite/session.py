@@ -207,7 +207,10 @@ class ZooSession:
 
     def _read_cases(self) -> dict[Path, tuple[LocatedCase, ...]]:
         try:
-            read_zoo(self._options.zoos, self._frameworks)
+            together = read_zoo(self._options.zoos, self._frameworks)
+            if len(self._options.zoos) == 1:
+                return {self._options.zoos[0]: together.cases()}
+            # read together for what concerns them all, such as duplicate ids; then one by one
             zoos = {path: read_zoo([path], self._frameworks) for path in self._options.zoos}
         except ZooError as error:
             lines = (f"{_shown(p.file)}:{p.line}:{p.column}: {p.message}" for p in error.problems)

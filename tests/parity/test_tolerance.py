@@ -12,15 +12,17 @@ REFERENCE = np.array([1.0, -8.0])
 
 def test_limit_is_k_times_the_sources_noise_plus_a_floor():
     """With fp64 at hand, limit = k * max|fp32 - fp64| + floor_ulps * eps * max|fp64|."""
-    limit = limit_for(Tolerance(), REFERENCE, REFERENCE + [1e-6, 2e-6], FLOAT32, None)
+    limit = limit_for(Tolerance(), REFERENCE, REFERENCE + np.array([1e-6, 2e-6]), FLOAT32, None)
     assert limit.rule == "fp64-referenced"
     assert limit.noise == pytest.approx(2e-6)
-    assert float(limit.accepted) == pytest.approx(3 * 2e-6 + 16 * 2**-23 * 8)
+    assert float(limit.accepted) == pytest.approx(3 * 2e-6 + 8 * 2**-23 * 8)
 
 
 def test_without_fp64_the_limit_is_declared_and_says_why():
     """No fp64 reference: atol + rtol * |reference| per element, with the reason."""
-    limit = limit_for(Tolerance(), REFERENCE, None, FLOAT32, "a tf.function is fp32 by its signature")
+    limit = limit_for(
+        Tolerance(), REFERENCE, None, FLOAT32, "a tf.function is fp32 by its signature"
+    )
     assert limit.rule == "declared"
     assert limit.rule_reason == "a tf.function is fp32 by its signature"
     assert limit.accepted == pytest.approx([1e-5 + 1e-3, 1e-5 + 8e-3])

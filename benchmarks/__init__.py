@@ -1,0 +1,1 @@
+"""Benchmarks that print a ratio against what they are compared with, from one run."""

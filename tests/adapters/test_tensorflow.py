@@ -1,0 +1,437 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conformance.adapters.contract import Job
+from conformance.adapters.tensorflow import TensorFlowAdapter
+from conformance.adapters.tensorflow_conversion import TensorFlowConversion
+from conformance.bundle import DataSet
+from conformance.entry import Tolerance, ZooEntry
+from conformance.errors import ExportError, Float64Unavailable, LoadError, ReferenceRunError
+from conformance.model import Case
+from conformance.onnx_check import check_model
+from conformance.parity.compare import compare
+
+pytest.importorskip("tensorflow")
+pytest.importorskip("tf2onnx")
+
+ROOT = Path(__file__).parents[2]
+
+MODELS = '''
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+X = tf.TensorSpec([None, 6], tf.float32, name="x")
+
+
+def sequential():
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [keras.Input((6,), name="x"), layers.Dense(8, "relu"), layers.Dense(3, name="logits")]
+    )
+
+
+def functional(as_dict=False):
+    keras.utils.set_random_seed(0)
+    x, w = keras.Input((6,), name="x"), keras.Input((2,), name="a_second")
+    both = layers.Dense(5, activation="tanh", name="zeta")(layers.Concatenate()([x, w]))
+    alpha = layers.Dense(4, name="alpha")(both)
+    outputs = {"zeta": both, "alpha": alpha} if as_dict else [both, alpha]
+    return keras.Model({"x": x, "a_second": w} if as_dict else [x, w], outputs)
+
+
+def normalised():
+    keras.utils.set_random_seed(0)
+    x = keras.Input((6,), name="x")
+    norm = layers.BatchNormalization()
+    model = keras.Model(x, layers.Dense(3, name="logits")(layers.Dropout(0.5)(norm(x))))
+    norm.moving_mean.assign(np.arange(6.0))
+    norm.moving_variance.assign(np.arange(1.0, 7.0))
+    return model
+
+
+def recurrent():
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [keras.Input((5, 6), name="x"), layers.LSTM(4), layers.Dense(3, name="logits")]
+    )
+
+
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(x["x"] - x["w"]) if isinstance(x, dict) else self.dense(x)
+
+
+def subclassed():
+    keras.utils.set_random_seed(0)
+    return Own()
+
+
+def with_lambda(path):
+    model = keras.Sequential([keras.Input((6,), name="x"), layers.Lambda(lambda t: t * 2.0)])
+    model.save(path)
+    return path
+
+
+def function():
+    matrix = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+
+    @tf.function(input_signature=[X])
+    def project(x):
+        y = tf.matmul(x, tf.constant(matrix))
+        return {"second": y, "first": tf.reduce_sum(y, axis=1)}
+
+    return project
+
+
+def capturing():
+    outside = tf.constant(np.random.default_rng(0).normal(size=(6, 4)), tf.float32)
+    return tf.function(lambda x: tf.matmul(x, outside), input_signature=[X])
+
+
+def concrete():
+    return function().get_concrete_function()
+
+
+def unsigned():
+    return tf.function(lambda t: (tf.sin(t), tf.cos(t)))
+
+
+class Doubling(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = tf.Variable(np.linspace(0.1, 0.9, 6), dtype=tf.float32)
+
+    @tf.function(input_signature=[X])
+    def __call__(self, x):
+        for _ in tf.range(3):
+            x = x * self.scale + x
+        return x
+
+
+def module():
+    return Doubling()
+
+
+def saved():
+    with tempfile.TemporaryDirectory() as folder:
+        sequential().export(folder, verbose=False)
+        return tf.saved_model.load(folder)
+
+
+def saved_in(path):
+    functional().export(path, verbose=False)
+    return path
+
+
+def elementwise(op):
+    return tf.function(lambda x: getattr(tf.math, op)(tf.nn.relu(x) + 0.5), input_signature=[X])
+
+
+def fused_norm():
+    def norm(x):
+        one = tf.ones([6])
+        image = tf.reshape(x, [-1, 1, 1, 6])
+        return tf.raw_ops.FusedBatchNormV3(
+            x=image, scale=one, offset=one, mean=one, variance=one, is_training=False
+        ).y
+
+    return tf.function(norm, input_signature=[X])
+
+
+def nested():
+    return tf.function(lambda x: {"a": [x, x]}, input_signature=[X])
+
+
+def plain():
+    return 42
+
+
+def relu_to_relu6(graph, nodes):
+    for node in nodes:
+        if node.type == "Relu":
+            node.type = "Relu6"
+    return nodes
+'''
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("zoo")
+    (folder / "tf_test_models.py").write_text(MODELS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(folder), *sys.path])
+        yield folder
+
+
+@pytest.fixture
+def adapter():
+    return TensorFlowAdapter()
+
+
+@pytest.fixture
+def job(zoo):
+    """Build a job for a factory of ``MODELS`` (or for any source)."""
+
+    def make(
+        factory="", *, args=None, source=None, exporter="tf2onnx", opset=18, dynamic=None, **conversion
+    ) -> Job:
+        entry = ZooEntry.model_validate(
+            {
+                "id": "model",
+                "framework": "tensorflow",
+                "source": source or {"factory": f"tf_test_models:{factory}", "args": args or {}},
+                "inputs": {"files": ["unused.npz"]},
+                "dynamic": {"x": {0: "batch"}} if dynamic is None else dynamic,
+            }
+        )
+        return Job(
+            case=Case(entry, exporter, opset, "fp32"),
+            conversion=TensorFlowConversion.model_validate(conversion),
+            zoo_dir=zoo,
+            cache_dir=zoo / "cache",
+            offline=True,
+            seed=0,
+        )
+
+    return make
+
+
+def sets_of(**shapes) -> list[dict[str, np.ndarray]]:
+    """Two input sets of standard normal values, of batch 3 and 5."""
+    rng = np.random.default_rng(0)
+    return [
+        {name: rng.normal(size=(n, *shape)).astype(np.float32) for name, shape in shapes.items()}
+        for n in (3, 5)
+    ]
+
+
+def run_source(adapter, model, feeds):
+    return adapter.outputs(model, adapter.bind(model, feeds)())
+
+
+def run_onnx(path, feeds):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, feeds), strict=True))
+
+
+def proven(adapter, job, sets, path) -> list[str]:
+    """Convert, check the file and compare all outputs; the names of the outputs, in order."""
+    model = adapter.load(job)
+    source = [run_source(adapter, model, feeds) for feeds in sets]
+    wide = adapter.in_float64(model)
+    fp64 = [
+        run_source(adapter, wide, {n: a.astype(np.float64) for n, a in feeds.items()})
+        for feeds in sets
+    ]
+    adapter.export(model, job, sets[0], path)
+    check_model(
+        path,
+        opset=job.case.opset,
+        inputs=sets[0],
+        outputs=list(source[0]),
+        dynamic=job.case.entry.dynamic_axes(),
+    )
+    data_sets = [DataSet(*parts) for parts in zip(sets, source, fp64, strict=True)]
+    report = compare(data_sets, [run_onnx(path, feeds) for feeds in sets], Tolerance(), None)
+    assert not report.all_problems
+    assert not report.vacuous_outputs
+    assert {output.rule for output in report.outputs} == {"fp64-referenced"}
+    return list(source[0])
+
+
+def exported(adapter, job, feeds, path):
+    import onnx
+
+    model = adapter.load(job)
+    adapter.export(model, job, feeds, path)
+    return onnx.load(path)
+
+
+# -- sources -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("factory", "outputs"),
+    [
+        ("sequential", ["logits"]),
+        ("normalised", ["logits"]),
+        ("function", ["second", "first"]),
+        ("capturing", ["output_0"]),
+        ("concrete", ["second", "first"]),
+        ("module", ["output_0"]),
+        ("saved", ["output_0"]),
+    ],
+)
+def test_every_kind_of_source_is_proven(adapter, job, tmp_path, factory, outputs):
+    """Keras models, functions, modules and SavedModels convert, with names in model order."""
+    assert proven(adapter, job(factory), sets_of(x=(6,)), tmp_path / "m.onnx") == outputs
+
+
+def test_a_recurrent_network_is_proven(adapter, job, tmp_path):
+    """The loop of an LSTM survives conversion, and its float64 form runs as well."""
+    assert proven(adapter, job("recurrent"), sets_of(x=(5, 6)), tmp_path / "m.onnx") == ["logits"]
+
+
+@pytest.mark.parametrize("exporter", ["tf2onnx", "keras"])
+@pytest.mark.parametrize("as_dict", [False, True])
+def test_inputs_and_outputs_keep_their_names_and_order(adapter, job, tmp_path, exporter, as_dict):
+    """Both exporters keep names and order that are not alphabetical, of lists and dictionaries."""
+    dynamic = {"x": {0: "batch"}, "a_second": {0: "batch"}}
+    one = job("functional", args={"as_dict": as_dict}, exporter=exporter, dynamic=dynamic)
+    outputs = ["alpha", "zeta"] if as_dict else ["zeta", "alpha"]
+    found = proven(adapter, one, sets_of(x=(6,), a_second=(2,)), tmp_path / "m.onnx")
+    assert sorted(found) == sorted(outputs)
+    assert as_dict or found == outputs
+
+
+def test_a_model_without_inputs_of_its_own_takes_them_from_the_signature(adapter, job, tmp_path):
+    """A subclassed Keras model is traced with the entry's signature: one tensor or a mapping."""
+    spec = [{"name": name, "shape": [None, 6]} for name in ("x", "w")]
+    proven(adapter, job("subclassed", input_signature=spec[:1]), sets_of(x=(6,)), tmp_path / "1")
+    both = job("subclassed", input_signature=spec)
+    proven(adapter, both, sets_of(x=(6,), w=(6,)), tmp_path / "2")
+    with pytest.raises(LoadError, match="does not tell its inputs.*input_signature"):
+        adapter.load(job("subclassed"))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_keras_file_is_read(adapter, job, zoo, tmp_path, suffix):
+    """A path to a Keras file, relative to the zoo file, gives the model that was saved."""
+    import tf_test_models
+
+    tf_test_models.sequential().save(zoo / f"saved{suffix}")
+    one = job(source={"path": f"saved{suffix}"})
+    assert proven(adapter, one, sets_of(x=(6,)), tmp_path / "m.onnx") == ["logits"]
+
+
+def test_a_saved_model_folder_is_read(adapter, job, zoo, tmp_path):
+    """A SavedModel folder is a source as a path and as what a factory returns."""
+    folder = tmp_path / "saved"
+    sets = sets_of(x=(6,), a_second=(2,))
+    dynamic = {"x": {0: "batch"}, "a_second": {0: "batch"}}
+    made = job("saved_in", args={"path": str(folder)}, dynamic=dynamic)
+    names = proven(adapter, made, sets, tmp_path / "1.onnx")
+    read = job(source={"path": str(folder)}, dynamic=dynamic)
+    assert proven(adapter, read, sets, tmp_path / "2.onnx") == names == ["output_0", "output_1"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"hub": "org/name"}, "come from factory or path, not hub"),
+        ({"path": "nowhere.keras"}, "no file or folder"),
+        ({"path": "tf_test_models.py"}, "none of .keras"),
+        ({"path": "."}, "is no SavedModel"),
+        ({"factory": "tf_test_models:plain"}, "the source gave a int"),
+        ({"factory": "tf_test_models:unsigned"}, "has no signature"),
+        ({"factory": "tf_test_models:nested"}, "more than a flat structure"),
+    ],
+)
+def test_a_source_that_is_no_model_is_refused(adapter, job, source, message):
+    """Each wrong source gets one line that says what is wrong with it."""
+    with pytest.raises(LoadError, match=message):
+        adapter.load(job(source=source))
+
+
+def test_a_file_with_code_is_read_only_when_trusted(adapter, job, zoo):
+    """A Lambda layer's code runs only with 'allow_pickle', and the refusal says so."""
+    import tf_test_models
+
+    tf_test_models.with_lambda(str(zoo / "code.keras"))
+    with pytest.raises(LoadError, match="allow_pickle: true"):
+        adapter.load(job(source={"path": "code.keras"}))
+    model = adapter.load(job(source={"path": "code.keras", "allow_pickle": True}))
+    feeds = sets_of(x=(6,))[0]
+    (doubled,) = run_source(adapter, model, feeds).values()
+    np.testing.assert_array_equal(doubled, feeds["x"] * 2)
+
+
+# -- running the source --------------------------------------------------------------------
+
+
+def test_the_source_runs_in_inference_mode(adapter, job):
+    """Dropout is off and batch normalisation uses its moving statistics."""
+    import tf_test_models
+
+    feeds = sets_of(x=(6,))[0]
+    model = adapter.load(job("normalised"))
+    wanted = tf_test_models.normalised()(feeds["x"], training=False)
+    call = adapter.bind(model, feeds)
+    for _ in range(2):
+        np.testing.assert_allclose(adapter.outputs(model, call())["logits"], wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("feeds", "message"),
+    [
+        ({"y": np.zeros((1, 6), np.float32)}, r"inputs are \['x'\].*holds \['y'\]"),
+        ({"x": np.zeros((1, 6), np.float64)}, "is float32.*holds float64"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named(adapter, job, feeds, message):
+    """A wrong input name or dtype is reported before TensorFlow sees it."""
+    model = adapter.load(job("sequential"))
+    with pytest.raises(ReferenceRunError, match=message):
+        adapter.bind(model, feeds)
+
+
+@pytest.mark.parametrize("factory", ["sequential", "normalised", "module", "saved", "recurrent"])
+def test_float64_differs_from_float32_by_rounding_only(adapter, job, factory):
+    """The float64 form answers in float64, close to but not like the unchanged original."""
+    feeds = sets_of(x=(5, 6) if factory == "recurrent" else (6,))[0]
+    model = adapter.load(job(factory))
+    wide = adapter.in_float64(model)
+    (answer,) = run_source(adapter, wide, {"x": feeds["x"].astype(np.float64)}).values()
+    (narrow,) = run_source(adapter, model, feeds).values()
+    assert (answer.dtype, narrow.dtype) == (np.float64, np.float32)
+    noise = np.abs(answer - narrow).max()
+    assert 0 < noise < 1e-5 * np.abs(answer).max()
+    assert np.any(answer != answer.astype(np.float32)), "float64 was computed in float32"
+
+
+def test_an_operator_without_float64_makes_it_unavailable(adapter, job):
+    """Where an operator exists in float32 only, the reason is given."""
+    with pytest.raises(Float64Unavailable, match="no float64 form"):
+        adapter.in_float64(adapter.load(job("fused_norm")))
+
+
+# -- exporting -----------------------------------------------------------------------------
+
+
+def test_dynamic_axes_are_named_and_others_fixed(adapter, job, tmp_path):
+    """The graph's input has the entry's axis name where dynamic, the traced size elsewhere."""
+    feeds = sets_of(t=(6,))[0]
+    spec = [{"name": "t", "shape": [None, None]}]
+    model = adapter.load(job("unsigned", input_signature=spec, dynamic={"t": {0: "rows"}}))
+    adapter.export(model, job("unsigned", dynamic={"t": {0: "rows"}}), feeds, tmp_path / "m.onnx")
+    import onnx
+
+    dims = onnx.load(tmp_path / "m.onnx").graph.input[0].type.tensor_type.shape.dim
+    assert [dim.dim_param or dim.dim_value for dim in dims] == ["rows", 6]
+
+
+def test_the_opset_is_the_case_s(adapter, job, tmp_path):
+    """Every opset of the range gives a model of that opset; another 'opset' is refused."""
+    feeds = sets_of(x=(6,))[0]
+    for exporter in adapter.info.exporters:
+        for opset in adapter.info.opset_range:
+            one = job("sequential", exporter=exporter, opset=opset, conversion_opset=None) if False else job("sequential", exporter=exporter, opset=opset)
+            model = exported(adapter, one, feeds, tmp_path / "m.onnx")
+            assert {o.domain: o.version for o in model.opset_import}[""] == opset

@@ -1,0 +1,147 @@
+"""A hub of one's own on 127.0.0.1: what ``huggingface_hub`` asks for, served over real HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+
+@dataclass
+class Hub:
+    """What the server holds, and how it behaves; tests change it while it runs."""
+
+    repo: str
+    folder: Path
+    commit: str = "c0ffee" + "0" * 34
+    #: Branches and tags; the commit itself always resolves.
+    refs: tuple[str, ...] = ("main", "v1")
+    #: When set, requests without it as bearer token are told that there is no such model.
+    token: str | None = None
+    #: Answer every request with this status.
+    broken: int | None = None
+    #: Files whose bytes are flipped on their way.
+    damaged: set[str] = field(default_factory=set)
+    #: Paths asked for, with their method.
+    requests: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def files(self) -> dict[str, bytes]:
+        """Path in the repository to content."""
+        return {
+            path.relative_to(self.folder).as_posix(): path.read_bytes()
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file()
+        }
+
+
+@contextmanager
+def serving(hub: Hub):
+    """Serve ``hub`` at ``hub.url`` until the block ends."""
+    handler = type("Handler", (_Handler,), {"hub": hub})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    hub.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _described(name: str, content: bytes) -> dict:
+    blob = {"oid": hashlib.sha1(content, usedforsecurity=False).hexdigest(), "size": len(content)}
+    if not name.endswith(".safetensors"):
+        return blob
+    lfs = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
+    return {**blob, "lfs": lfs}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: Hub
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self):
+        self._answer()
+
+    def do_GET(self):
+        self._answer()
+
+    def log_message(self, *args):
+        """Say nothing: tests read ``hub.requests``."""
+
+    def _answer(self):
+        hub, path = self.hub, unquote(urlsplit(self.path).path)
+        hub.requests.append(f"{self.command} {path}")
+        if hub.broken is not None:
+            return self._error(hub.broken, None)
+        if hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
+            return self._error(401, "RepoNotFound")
+        api, resolve = f"/api/models/{hub.repo}", f"/{hub.repo}/resolve/"
+        if path == api or path.startswith(f"{api}/revision/"):
+            ref = path.removeprefix(api).removeprefix("/revision/") or "main"
+            return self._known(ref) and self._json(self._info())
+        if path.startswith(f"{api}/tree/"):
+            ref = path.removeprefix(f"{api}/tree/")
+            return self._known(ref) and self._json(self._tree())
+        if path.startswith(resolve):
+            ref, _, name = path.removeprefix(resolve).partition("/")
+            return self._known(ref) and self._file(name)
+        return self._error(404, "RepoNotFound")
+
+    def _known(self, ref):
+        if ref in (*self.hub.refs, self.hub.commit):
+            return True
+        self._error(404, "RevisionNotFound")
+        return False
+
+    def _info(self):
+        siblings = []
+        for name, content in self.hub.files().items():
+            about = _described(name, content)
+            sibling = {"rfilename": name, "size": about["size"], "blobId": about["oid"]}
+            if lfs := about.get("lfs"):
+                sibling["lfs"] = {
+                    "sha256": lfs["oid"],
+                    "size": lfs["size"],
+                    "pointerSize": lfs["pointerSize"],
+                }
+            siblings.append(sibling)
+        return {"id": self.hub.repo, "sha": self.hub.commit, "siblings": siblings}
+
+    def _tree(self):
+        files = self.hub.files().items()
+        return [{"type": "file", "path": name, **_described(name, c)} for name, c in files]
+
+    def _file(self, name):
+        content = self.hub.files().get(name)
+        if content is None:
+            return self._error(404, "EntryNotFound")
+        about = _described(name, content)
+        etag = about.get("lfs", about)["oid"]
+        if name in self.hub.damaged:
+            content = bytes(byte ^ 0xFF for byte in content)
+        headers = {"X-Repo-Commit": self.hub.commit, "ETag": f'"{etag}"'}
+        return self._send(200, content, headers)
+
+    def _json(self, value):
+        self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _error(self, status, code):
+        self._send(status, b"", {"X-Error-Code": code} if code else {})
+
+    def _send(self, status, body, headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
