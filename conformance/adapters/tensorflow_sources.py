@@ -168,7 +168,8 @@ def _from_function(loaded: Any, signature: Sequence[Any] | None) -> TensorFlowMo
         except Exception as error:
             raise LoadError(_cannot_trace(error)) from error
     args, kwargs = concrete.structured_input_signature
-    own = [*tf.nest.flatten(args), *kwargs.values()]
+    keywords = sorted(kwargs)
+    own = [*tf.nest.flatten(args), *(kwargs[keyword] for keyword in keywords)]
     if not all(isinstance(spec, tf.TensorSpec) for spec in own):
         raise LoadError("the function takes inputs other than dense tensors")
     specs = signature or own
@@ -176,9 +177,13 @@ def _from_function(loaded: Any, signature: Sequence[Any] | None) -> TensorFlowMo
         raise LoadError(f"'input_signature' gives {len(specs)} inputs, the model has {len(own)}")
 
     def call(*tensors: Any) -> Any:
-        count = len(own) - len(kwargs)
+        count = len(own) - len(keywords)
         positional = tf.nest.pack_sequence_as(args, tensors[:count])
-        return function(*positional, **dict(zip(kwargs, tensors[count:], strict=True)))
+        returned = function(*positional, **dict(zip(keywords, tensors[count:], strict=True)))
+        if function is concrete and isinstance(returned, Mapping):
+            # a signature that was loaded returns its outputs in another order every time
+            return {key: returned[key] for key in sorted(returned)}
+        return returned
 
     return _traced(call, specs, (), loaded)
 

@@ -8,6 +8,7 @@ transformers chooses for them (SDPA where they have it), in the source and in th
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -21,11 +22,12 @@ from pydantic import Field
 from conformance.adapters.causes import in_short
 from conformance.adapters.contract import Arrays, Job
 from conformance.entry import Conversion
-from conformance.errors import ExportError, LoadError, ReferenceRunError
+from conformance.errors import ExportError, InputsError, LoadError, ReferenceRunError
 from conformance.model import FrameworkInfo
 from conformance.sources.factory import build
 from conformance.sources.hub import snapshot
 from conformance.sources.pretrained import from_architecture, from_folder
+from conformance.zoo.suggest import did_you_mean
 
 #: What an export imports on its way; a child imports by itself what its version lacks here.
 _PRELOAD = (
@@ -110,11 +112,16 @@ class TransformersAdapter:
         return LoadedModel(module.eval(), conversion.output_names)
 
     def bind(self, model: LoadedModel, feeds: Mapping[str, np.ndarray]) -> Callable[[], Any]:
-        """Return a call of ``forward`` with ``feeds`` as keyword arguments."""
+        """Return a call of ``forward`` with ``feeds`` as keyword arguments.
+
+        Raises:
+            InputsError: when ``forward`` does not take one of them.
+        """
         import torch
 
-        inputs = _tensors(feeds)
         module = model.module
+        _check_names(module, feeds)
+        inputs = _tensors(feeds)
         if module.dtype == torch.float64:
 
             def run_in_float64() -> Any:
@@ -218,6 +225,16 @@ def _without_cache(model: Any) -> None:
         config: Any = getattr(module, "config", None)
         if getattr(config, "use_cache", False):
             config.use_cache = False
+
+
+def _check_names(module: Any, feeds: Mapping[str, np.ndarray]) -> None:
+    """Refuse names that ``forward`` would swallow with ``**kwargs`` and ignore."""
+    known = inspect.signature(module.forward).parameters
+    for name in feeds:
+        if name not in known:
+            raise InputsError(
+                f"{type(module).__name__} takes no input '{name}'{did_you_mean(name, known)}"
+            )
 
 
 def _tensors(feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -83,6 +83,7 @@ def _parts(report: RunReport, report_dir: Path | None, *, compact: bool) -> list
         parts.append(
             Text(f"{hidden} of {len(report.cases)} rows not shown: none of them fails the run")
         )
+    parts += _reasons(report.cases)
     parts.append(_totals(report))
     parts += [Text(f"  {inert(score.name)}: {score}") for score in scores(report.cases)]
     if report.vanished:
@@ -137,6 +138,22 @@ def _cells(row: CaseResult, *, compact: bool) -> list[Text]:
     if compact:
         return [Text(f"{model}\n   {conversion}"), *result]
     return [Text(model), Text(conversion), *result, Text(speed_phrase(row.latency))]
+
+
+def _reasons(rows: Sequence[CaseResult]) -> list[Text]:
+    """Why rows did not pass, those with the same reason together; what fails the run first."""
+    from rich.text import Text
+
+    groups: dict[tuple[Verdict, str], list[str]] = {}
+    for row in rows:
+        if row.verdict is not Verdict.PASS:
+            groups.setdefault((row.verdict, row.reason or ""), []).append(row.id)
+    lines = []
+    for (verdict, reason), ids in sorted(groups.items(), key=lambda g: not g[0][0].fails_gate):
+        who = ids[0] if len(ids) == 1 else f"{len(ids)} cases"
+        lines.append(Text(f"{verdict.glyph} {verdict}: {inert(who)}", style=_STYLES[verdict]))
+        lines.append(Text(f"    {inert(' '.join(reason.split()))}"))
+    return lines
 
 
 def _totals(report: RunReport) -> Text:

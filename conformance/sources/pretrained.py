@@ -34,12 +34,14 @@ def from_architecture(source: Source) -> Any:
 
     model_class = _model_class(source.architecture or "")
     config_class = model_class.config_class
-    _check_keys(config_class, source.config, optional=_optional_keys(model_class))
     try:
+        _check_keys(config_class, source.config, optional=_optional_keys(model_class))
         config = config_class(**source.config)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(source.seed)
             return model_class(config).to(torch.float32)
+    except LoadError:
+        raise
     except Exception as error:
         raise LoadError(
             f"'{source.architecture}' cannot be built with this 'config': "

@@ -44,6 +44,8 @@ class ZooRun:
         """
         open_report_folder(options.report_dir)
         self.report: RunReport | None = None
+        #: Whether any test came to a judgement; a run in which none did has proven nothing.
+        self.checked = False
         self._options = options
         self._refs = refs
         self._cases = cases
@@ -63,7 +65,9 @@ class ZooRun:
     def add(self, record_json: str) -> None:
         """A test has ended."""
         if self._writer is not None:
-            self._writer.append(from_json(Record, json.loads(record_json)))
+            record = from_json(Record, json.loads(record_json))
+            self.checked = self.checked or record.verdict.checked
+            self._writer.append(record)
 
     def finish(self, status: str, exit_code: int) -> RunReport | None:
         """Close the run and write the reports; None when no test of the zoo was selected."""

@@ -177,12 +177,15 @@ class ZooSession:
         if engine is not None:
             engine.close()
         if self._run is not None:
+            if exitstatus == pytest.ExitCode.OK and not self._run.checked:
+                self._trouble = "nothing was checked: every test is not-run, see the reasons"
+                session.exitstatus = exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
             stopped = session.shouldstop or session.shouldfail
             status = "interrupted" if stopped else self._status
             try:
                 self._run.finish(status, int(exitstatus))
             except HistoryError as error:
-                self._trouble = str(error)
+                self._trouble = f"no report was written: {error}"
                 session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         if self._worker is None:
             shutil.rmtree(self._scratch, ignore_errors=True)
@@ -191,7 +194,7 @@ class ZooSession:
         """The table, the totals, and where the report is."""
         if self._trouble is not None:
             terminalreporter.section("onnx conformance", red=True)
-            terminalreporter.line(f"no report was written: {self._trouble}", red=True)
+            terminalreporter.line(self._trouble, red=True)
         if self._run is None or self._run.report is None:
             return
         from conformance.reporters.terminal import render

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -24,7 +23,6 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("sklearn")  # the digits
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))  # the zoo's own factories are not installed
 digits = import_module("fixtures.digits")
 models = import_module("fixtures.pytorch_models")
 

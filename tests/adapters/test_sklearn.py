@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
 
@@ -20,10 +18,10 @@ from conformance.onnx_check import check_model
 from conformance.parity.compare import compare
 
 sklearn = pytest.importorskip("sklearn")
+joblib = pytest.importorskip("joblib")
 pytest.importorskip("skl2onnx")
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))  # the zoo's own factories are not installed
 models = import_module("fixtures.sklearn_models")
 ADAPTER = SklearnAdapter()
 

@@ -63,11 +63,25 @@ def test_totals_scores_and_paths_follow_the_table(tmp_path):
     ]
 
 
+def test_what_did_not_pass_says_why_and_equal_reasons_are_told_once():
+    """Reasons stand below the table: those that fail the run first, the others grouped."""
+    absent = "torch not installed: pip install 'x[pytorch]'"
+    rows = [make_row(f"m{n}", verdict=Verdict.NOT_RUN, reason=absent) for n in range(3)]
+    text = render(
+        make_report([*rows, make_row("bad", verdict=Verdict.FAIL, reason="opset is 17")]),
+        120,
+        color=False,
+    )
+    assert text.index("opset is 17") < text.index(absent)
+    assert text.count(absent) == 1
+    assert "not-run: 3 cases" in text
+
+
 def test_a_large_run_shows_what_fails_and_says_so():
-    """Beyond sixty rows only failing ones are listed; the others are counted, not dropped."""
-    passing = [make_row(f"model-{number}") for number in range(70)]
+    """Beyond 150 rows only failing ones are listed; the others are counted, not dropped."""
+    passing = [make_row(f"model-{number}") for number in range(150)]
     text = render(make_report([*passing, *every_verdict()]), 120, color=False)
-    assert "76 of 80 rows not shown: none of them fails the run" in text
+    assert "156 of 160 rows not shown: none of them fails the run" in text
     assert "model-1" not in text
     assert "✗ fail: parity" in text
     assert "pytorch: passed 72 of 75 checked" in text

@@ -11,7 +11,7 @@ from conformance.sources.hub import snapshot
 pytest.importorskip("huggingface_hub")
 
 sys.path.insert(0, str(Path(__file__).parent))
-from hub_server import Hub, serving  # noqa: E402 - lies beside this file
+from hub_server import Hub, serving
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_unreachable_hub_is_an_infra_error(hub, tmp_path, monkeypatch):
 def test_damaged_weights_are_not_kept(hub, tmp_path):
     """Weights whose digest is not the hub's are refused, and fetched anew the next time."""
     hub.damaged.add("model.safetensors")
-    with pytest.raises(InfraError, match="'model.safetensors' arrived damaged"):
+    with pytest.raises(InfraError, match=r"'model\.safetensors' arrived damaged"):
         snapshot("tiny/bert", None, tmp_path, offline=False)
     with pytest.raises(LoadError):
         snapshot("tiny/bert", None, tmp_path, offline=True)

@@ -186,6 +186,16 @@ def test_required_things_that_are_missing_fail(suite):
     assert suite.run("--zoo-require").ret == 1
 
 
+@XDIST
+def test_a_run_in_which_nothing_could_be_checked_is_no_success(suite, workers):
+    """All not-run is exit 5, like nothing selected: a green run has checked something."""
+    suite.zoo("Honest", Honest="requires: [no-such-distribution]")
+    result = suite.run(*workers)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.stdout.fnmatch_lines(["nothing was checked: every test is not-run, see the reasons"])
+    assert suite.verdicts == {"Honest": "not-run"}
+
+
 def test_junit_carries_verdict_and_figures(suite):
     """JUnit's properties hold text that other tools can read."""
     suite.zoo("Honest")
