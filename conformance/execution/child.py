@@ -25,9 +25,15 @@ _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in _THREAD_COUNTS} | {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
 }
+#: tf2onnx walks sets of names: another hash seed makes another, equivalent graph.
+_REPEATABLE = {"PYTHONHASHSEED": "0"}
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TQDM_DISABLE": "1"}
 _SECONDS_TO_DIE = 5.0
 _SECONDS_TO_PRELOAD = 300.0
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, **_ONE_THREAD, **_REPEATABLE, **_QUIET, **(more or {})}
 
 
 class Executor(Protocol):
@@ -44,7 +50,7 @@ class ForkedChildren:
     """Children forked from a preloaded parent, one parent per set of modules (POSIX)."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        self._environment = {**os.environ, **_ONE_THREAD, **_QUIET, **(environment or {})}
+        self._environment = _environment(environment)
         self._servers: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
 
     def run(self, spec: Spec) -> Completed:
@@ -109,7 +115,7 @@ class SpawnedChildren:
     """A fresh interpreter per spec: slower, and right where forking is not to be had."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        self._environment = {**os.environ, **_ONE_THREAD, **_QUIET, **(environment or {})}
+        self._environment = _environment(environment)
 
     def run(self, spec: Spec) -> Completed:
         """See :class:`Executor`."""
