@@ -281,6 +281,28 @@ def test_the_report_folder_is_tried_before_any_work(suite):
     result.stderr.fnmatch_lines(["*reports*--zoo-report*"])
 
 
+@pytest.mark.skipif(not os.path.isdir("/sys"), reason="there is no /sys to be refused by")  # noqa: PTH112
+def test_a_read_only_report_folder_is_refused_even_to_root(suite):
+    """Nothing runs when its report could not be kept; the message offers --zoo-report."""
+    suite.zoo("Honest")
+    result = suite.run("--zoo-report", "/sys/reports")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: */sys/reports*--zoo-report*"])
+
+
+def test_a_report_folder_of_a_newer_format_is_left_alone(suite):
+    """What a newer version wrote is neither read wrongly nor overwritten."""
+    suite.zoo("Honest")
+    suite.run()
+    report = suite.path / "reports" / "report.json"
+    newer = report.read_text().replace('"schema_version": 1', '"schema_version": 99')
+    report.write_text(newer)
+    result = suite.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *99*--zoo-report*"])
+    assert report.read_text() == newer
+
+
 def test_collecting_imports_no_framework(suite):
     """``--co`` reads the zoo and loads neither a framework nor ONNX Runtime."""
     heavy = ["torch", "tensorflow", "keras", "transformers", "sklearn", "onnxruntime", "duckdb"]
