@@ -19,10 +19,11 @@ from conformance.cache import BundleCache, bundle_key
 from conformance.entry import Conversion, ZooEntry
 from conformance.execution.child import Executor
 from conformance.execution.contract import Completed, Failure, Spec, failure_of, shorten
-from conformance.judging import Judgement, judge_failure, judge_success, parity_failure
+from conformance.judging import judge_failure, judge_success, parity_failure
 from conformance.model import (
     ExportResult,
     FrameworkInfo,
+    Judgement,
     LatencyResult,
     ParityReport,
     Record,

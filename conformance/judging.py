@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from conformance.entry import Expectation, ZooEntry
 from conformance.execution.contract import Failure, shorten
-from conformance.model import ParityReport, Stage, TestKind, TestRef, Verdict
+from conformance.model import Judgement, ParityReport, Stage, TestKind, TestRef, Verdict
 
 #: The stages that each test answers for; a known failure is expected of exactly one test.
 _STAGES_OF = {
@@ -16,17 +16,6 @@ _STAGES_OF = {
     TestKind.PARITY: (Stage.SESSION, Stage.PARITY),
     TestKind.LATENCY: (Stage.LATENCY,),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """The part of a record that says how a test ended."""
-
-    verdict: Verdict
-    stage: Stage
-    reason: str | None
-    link: str | None = None
-    details: str | None = None
 
 
 def judge_success(entry: ZooEntry, ref: TestRef, last_stage: Stage) -> Judgement:

@@ -252,6 +252,17 @@ class TestRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """The part of a record that says how a test ended."""
+
+    verdict: Verdict
+    stage: Stage
+    reason: str | None
+    link: str | None = None
+    details: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """The outcome of one test: one line of a run's JSON lines."""
 

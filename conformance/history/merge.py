@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from conformance.history.records import StoredRun
 from conformance.model import (
     CaseResult,
+    Judgement,
     Record,
     RunHeader,
     Stage,
@@ -40,15 +41,6 @@ class _CaseTests:
     def rows(self) -> Iterable[_Tests]:
         shared: _Tests = {} if self.export is None else {TestKind.EXPORT: self.export}
         return [shared | tests for tests in self.providers.values()] or [shared]
-
-
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    verdict: Verdict
-    stage: Stage
-    reason: str | None
-    link: str | None = None
-    details: str | None = None
 
 
 def merge(run: StoredRun) -> tuple[CaseResult, ...]:
@@ -124,7 +116,7 @@ def _row(
 
 def _decide(
     tests: _Tests, found: dict[TestKind, Record], *, interrupted: bool
-) -> tuple[TestRef, _Decision]:
+) -> tuple[TestRef, Judgement]:
     parity = found.get(TestKind.PARITY)
     proven = parity is not None and parity.verdict is Verdict.PASS
     for kind, ref in tests.items():
@@ -137,24 +129,24 @@ def _decide(
     if parity is None:
         reason = "parity was not selected"
         first = next(iter(tests.values()))
-        return first, _Decision(Verdict.NOT_RUN, Stage.PARITY, reason)
+        return first, Judgement(Verdict.NOT_RUN, Stage.PARITY, reason)
     return parity.ref, _passed(parity, found.get(TestKind.LATENCY))
 
 
-def _passed(parity: Record, latency: Record | None) -> _Decision:
+def _passed(parity: Record, latency: Record | None) -> Judgement:
     """A pass; its reason is why the latency is missing, if it is."""
     if latency is not None and latency.verdict is Verdict.PASS:
-        return _Decision(Verdict.PASS, latency.stage, None)
+        return Judgement(Verdict.PASS, latency.stage, None)
     reason = None if latency is None else f"latency not run: {latency.reason}"
-    return _Decision(Verdict.PASS, parity.stage, reason)
+    return Judgement(Verdict.PASS, parity.stage, reason)
 
 
-def _of(record: Record) -> _Decision:
-    return _Decision(record.verdict, record.stage, record.reason, record.link, record.details)
+def _of(record: Record) -> Judgement:
+    return Judgement(record.verdict, record.stage, record.reason, record.link, record.details)
 
 
-def _unrecorded(ref: TestRef, *, interrupted: bool) -> _Decision:
+def _unrecorded(ref: TestRef, *, interrupted: bool) -> Judgement:
     if interrupted:
-        return _Decision(Verdict.NOT_RUN, _STAGE_OF[ref.test], f"interrupted before {ref.test}")
+        return Judgement(Verdict.NOT_RUN, _STAGE_OF[ref.test], f"interrupted before {ref.test}")
     reason = f"no record of {ref.test}: the process that ran it died"
-    return _Decision(Verdict.INFRA_ERROR, _STAGE_OF[ref.test], reason)
+    return Judgement(Verdict.INFRA_ERROR, _STAGE_OF[ref.test], reason)
