@@ -39,6 +39,26 @@ def test_actions_are_pinned_by_commit():
         assert "permissions: {}" in text
 
 
+def test_neither_help_nor_collecting_the_zoo_imports_a_framework():
+    """Looking is cheap: what is heavy is loaded by the children that need it."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, pytest, conformance.cli\n"
+        "try: conformance.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert pytest.main(['--zoo', 'model_zoo.yaml', '--co', '-q', '-p', 'no:xdist']) == 0\n"
+        "heavy = {'torch', 'tensorflow', 'keras', 'tf2onnx', 'transformers', 'sklearn',\n"
+        "         'skl2onnx', 'onnx', 'onnxruntime', 'duckdb', 'jinja2'}\n"
+        "print('LOADED', sorted(heavy & sys.modules.keys()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
 def test_the_zoo_is_as_large_and_as_mixed_as_promised():
     """At least 45 models of four frameworks, three at full size, and the known failures as data."""
     from collections import Counter

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from conformance.adapters.contract import Adapter
+from conformance.errors import LoadError
 from conformance.model import FrameworkInfo
 from conformance.sources.factory import load_reference
 
@@ -33,7 +34,11 @@ def _references() -> dict[str, str]:
 
 
 def catalog() -> dict[str, FrameworkInfo]:
-    """Every known framework by name, without importing any of them."""
+    """Every known framework by name, without importing any of them.
+
+    Raises:
+        LoadError: when an installed package registers an adapter that cannot be imported.
+    """
     return {name: _load(reference).info for name, reference in _references().items()}
 
 
@@ -54,4 +59,10 @@ def adapter_for(framework: str, zoo_dir: Path) -> Adapter:
 
 def _load(reference: str) -> type[Adapter]:
     module, _, name = reference.partition(":")
-    return cast("type[Adapter]", getattr(import_module(module), name))
+    try:
+        return cast("type[Adapter]", getattr(import_module(module), name))
+    except (ImportError, AttributeError) as error:
+        raise LoadError(
+            f"adapter '{reference}' cannot be imported ({error}); "
+            "repair or uninstall the package that registers it"
+        ) from error

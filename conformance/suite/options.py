@@ -31,7 +31,7 @@ class ZooOptions:
 
 def add_options(parser: pytest.Parser) -> None:
     """Declare the option group and the ini keys of the same names."""
-    group = parser.getgroup("onnx conformance", "proof of conversions to ONNX (--zoo)")
+    group = parser.getgroup("conformance", "onnx conformance: prove conversions to ONNX")
     group.addoption(
         "--zoo",
         action="append",

@@ -12,7 +12,7 @@ import pytest
 
 from conformance.adapters import catalog
 from conformance.engine import Engine, Settings
-from conformance.errors import HistoryError
+from conformance.errors import HistoryError, LoadError
 from conformance.execution.child import children
 from conformance.model import TestRef
 from conformance.suite import items
@@ -36,7 +36,10 @@ class ZooSession:
         """
         self._config = config
         self._options = options
-        self._frameworks = catalog()
+        try:
+            self._frameworks = catalog()
+        except LoadError as error:
+            raise pytest.UsageError(str(error)) from error
         unsharded = self._read_cases()
         cases = {path: items.in_shard(all_, options.shard) for path, all_ in unsharded.items()}
         config.stash[items.CASES] = cases

@@ -142,6 +142,25 @@ def test_the_ini_file_can_name_the_zoo_and_the_folders(suite):
     suite.pytester.runpytest_subprocess("test_plain.py").assert_outcomes(passed=1)
 
 
+def test_adapters_come_from_entry_points_too(suite, monkeypatch):
+    """An installed package adds a framework by name; one that is broken is named and refused."""
+    dist = suite.path / "more_frameworks-1.0.dist-info"
+    dist.mkdir()
+    (dist / "METADATA").write_text("Name: more-frameworks\nVersion: 1.0\n")
+    points = dist / "entry_points.txt"
+    points.write_text("[conformance.adapters]\nmini = miniatures:Honest\n")
+    monkeypatch.setenv("PYTHONPATH", str(suite.path))
+    suite.zoo("Honest")
+    zoo = suite.path / "zoo.yaml"
+    zoo.write_text(zoo.read_text().replace("miniatures:Honest", "mini"))
+    assert suite.run().ret == 0
+    assert suite.verdicts == {"mini": "pass"}
+    points.write_text("[conformance.adapters]\nmini = miniatures:Gone\n")
+    result = suite.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: adapter 'miniatures:Gone' cannot be imported*"])
+
+
 def test_it_works_from_any_folder(suite):
     """The factories are imported from the zoo's folder, not from where pytest starts."""
     suite.zoo("Honest")
