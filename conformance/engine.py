@@ -148,9 +148,12 @@ class Engine:
             preload = (*info.preload, "conformance.pipeline")
             return self._execute("convert", case.key, entry, payload, preload)
 
+        # a branch of a hub repository can move: what it named is good for this run only
+        lasting = entry.source.is_pinned
+        cache = self._cache if lasting else BundleCache(self._settings.workdir / "unpinned")
         try:
             key = bundle_key(case, info, located.zoo_dir, self._settings.seed)
-            bundle, completed = self._cache.get_or_make(key, make)
+            bundle, completed = cache.get_or_make(key, make)
         except OSError as error:
             return _Conversion(None, failure_of(error, Stage.EXPORT))
         failure = completed.failure if completed else None

@@ -19,6 +19,7 @@ StageName = Literal[
     "load", "inputs", "reference", "export", "check", "session", "parity", "latency"
 ]
 _REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _AXIS = re.compile(r"^[A-Za-z_]\w*$")
 
 
@@ -89,6 +90,11 @@ class Source(Strict):
         if self.factory is not None:
             check_reference(self.factory)
         return self
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the same source is the same model tomorrow: all but branches of a hub."""
+        return self.hub is None or bool(_COMMIT.fullmatch(self.revision or ""))
 
     @property
     def kind(self) -> Literal["factory", "path", "hub", "architecture"]:

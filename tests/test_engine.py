@@ -92,6 +92,15 @@ def test_a_later_engine_finds_the_conversion_in_the_cache(make_engine):
     assert make_engine().run(case, ref(case, TestKind.EXPORT)).export.cached
 
 
+def test_a_branch_of_the_hub_is_never_served_from_the_cache(make_engine):
+    """A branch can move; only a full commit names the same weights tomorrow."""
+    for revision, cached in (("main", False), ("a" * 40, True)):
+        source = {"hub": "org/name", "revision": revision}
+        case = located("Honest", id=f"hub-{cached}", source=source)
+        make_engine().run(case, ref(case, TestKind.EXPORT))
+        assert make_engine().run(case, ref(case, TestKind.EXPORT)).export.cached is cached
+
+
 LIARS = [
     ("SlightlyWrong", Verdict.FAIL, Stage.PARITY, "its limit"),
     ("OtherWeights", Verdict.FAIL, Stage.PARITY, "its limit"),

@@ -141,7 +141,7 @@ def _endpoint() -> str:
     from huggingface_hub.constants import ENDPOINT
 
     # the library's constant is of the time of its import
-    return os.environ.get("HF_ENDPOINT", ENDPOINT).rstrip("/")
+    return str(os.environ.get("HF_ENDPOINT", ENDPOINT)).rstrip("/")
 
 
 def _api() -> Any:
