@@ -25,7 +25,10 @@ from conformance.model import Case, FrameworkInfo
 
 #: Entry fields that change what a conversion produces; the others only judge it.
 _CONVERSION_FIELDS = {"framework", "source", "inputs", "dynamic", "conversion"}
-_ENGINE = ("adapters", "sources", "variants", "inputs.py", "pipeline.py", "bundle.py", "tensors.py")
+_ENGINE = (
+    *("adapters", "sources", "variants"),
+    *("bundle.py", "inputs.py", "latency.py", "onnx_check.py", "pipeline.py", "tensors.py"),
+)
 T = TypeVar("T")
 
 

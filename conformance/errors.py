@@ -52,6 +52,13 @@ class CheckError(StageError):
     stage = Stage.CHECK
 
 
+class UnusedInput(StageError):
+    """An input of the graph reaches no output: whatever it holds, the answer is the same."""
+
+    stage = Stage.CHECK
+    verdict = Verdict.VACUOUS
+
+
 class SessionError(StageError):
     """ONNX Runtime could not create a session or run it."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.errors import CheckError
+from conformance.errors import CheckError, UnusedInput
 
 
 def check_model(
@@ -33,6 +33,7 @@ def check_model(
 
     Raises:
         CheckError: naming every difference found.
+        UnusedInput: when an input of the graph reaches none of its outputs.
     """
     import onnx
 
@@ -50,12 +51,36 @@ def check_model(
     ]
     if problems:
         raise CheckError("; ".join(problems))
+    if unused := _unused_inputs(model.graph):
+        raise UnusedInput(
+            f"no output depends on input {', '.join(unused)}, so nothing is proven about it: "
+            "leave it out of the entry's inputs, or find out where the conversion lost it"
+        )
     return len(model.graph.node)
 
 
 def _graph_inputs(model: Any) -> list[Any]:
     initializers = {tensor.name for tensor in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in initializers]
+
+
+def _unused_inputs(graph: Any) -> list[str]:
+    """Inputs from which no path leads to an output; reading a shape counts as a path."""
+    needed = {output.name for output in graph.output}
+    for node in reversed(graph.node):  # a graph is sorted: one pass sees every use
+        if needed.intersection(node.output):
+            needed |= _names_read(node)
+    return [value.name for value in graph.input if value.name not in needed]
+
+
+def _names_read(node: Any) -> set[str]:
+    """What a node reads, by way of its subgraphs too."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        for graph in (*attribute.graphs, *((attribute.g,) if attribute.HasField("g") else ())):
+            names.update(output.name for output in graph.output)
+            names.update(*(_names_read(inner) for inner in graph.node))
+    return names
 
 
 def _opset_problems(model: Any, opset: int) -> list[str]:

@@ -79,6 +79,7 @@ def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 
     progress.enter(Stage.REFERENCE)
     source = [_run_source(adapter, model, feeds) for feeds in sets]
+    _check_repeatable(source[0], _run_source(adapter, model, sets[0]))
     fp64, fp64_unavailable = _run_in_float64(adapter, model, sets, source)
     source_median_ns = latency.time_runs(adapter.bind(model, sets[0]), _SOURCE_BUDGET_NS).median_ns
 
@@ -199,6 +200,18 @@ def _run_source(adapter: Adapter, model: Any, feeds: Arrays) -> Arrays:
     if not outputs:
         raise ReferenceRunError("the source model returned no outputs")
     return outputs
+
+
+def _check_repeatable(first: Arrays, second: Arrays) -> None:
+    """Refuse a source that answers the same question in two ways: no answer of it is a proof."""
+    for name, array in first.items():
+        again = second.get(name)
+        equal_nan = array.dtype.kind == "f"
+        if again is None or not np.array_equal(array, again, equal_nan=equal_nan):
+            raise ReferenceRunError(
+                f"the source's output '{name}' differs between two runs on the same inputs: "
+                "is dropout on, or does the model draw random numbers?"
+            )
 
 
 def _run_in_float64(

@@ -154,6 +154,28 @@ class Empty(Honest):
         return {}
 
 
+class Random(Honest):
+    """The source answers differently each time."""
+
+    def bind(self, model, feeds):
+        rng, call = np.random.default_rng(), super().bind(model, feeds)
+        return lambda: call() * rng.normal(1, 1e-3)
+
+
+class IgnoredInput(Honest):
+    """The graph takes an input and does nothing with it."""
+
+    def export(self, model, job, feeds, path):
+        import onnx
+        from onnx import TensorProto, helper
+
+        self.write(model, job, path)
+        made = onnx.load(str(path))
+        mask = helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["batch", 3])
+        made.graph.input.append(mask)
+        onnx.save(made, str(path))
+
+
 class NoFloat64(Honest):
     """The source cannot run in float64."""
 

@@ -112,6 +112,7 @@ LIARS = [
     ("NotOnnx", Verdict.FAIL, Stage.CHECK, "onnx.checker refuses"),
     ("NotANumber", Verdict.VACUOUS, Stage.PARITY, "NaN or infinite on both sides"),
     ("Constant", Verdict.VACUOUS, Stage.PARITY, "within the accepted error"),
+    ("Random", Verdict.FAIL, Stage.REFERENCE, "differs between two runs"),
     ("Empty", Verdict.FAIL, Stage.REFERENCE, "returned no outputs"),
     ("CannotLoad", Verdict.FAIL, Stage.LOAD, "the weights are missing"),
     ("Raises", Verdict.FAIL, Stage.EXPORT, "NotImplementedError: operator 'fancy'"),
@@ -130,6 +131,30 @@ def test_a_liar_is_caught_at_its_stage(engine, liar, verdict, stage, text):
     (told,) = [r for r in records if r.verdict not in (Verdict.PASS, Verdict.NOT_RUN)]
     assert (told.verdict, told.stage) == (verdict, stage)
     assert text in f"{told.reason}\n{told.details}"
+
+
+def test_the_published_table_of_liars_is_true():
+    """docs/verdicts.md names each liar with the verdict and stage that it gets here."""
+    table = (HERE.parent / "docs" / "verdicts.md").read_text()
+    for liar, verdict, stage, _ in LIARS:
+        (row,) = [line for line in table.splitlines() if line.startswith(f"| `{liar}` ")]
+        assert row.endswith(f"| `{verdict}` | {stage} |")
+
+
+def test_an_input_that_reaches_no_output_is_vacuous(engine):
+    """A graph that takes a mask and ignores it has not been proven to use it."""
+    spec = {name: {"shape": ["batch", 3]} for name in ("x", "mask")}
+    case = located("IgnoredInput", inputs={"spec": spec, "sets": [{"batch": 4}, {"batch": 7}]})
+    record = engine.run(case, ref(case, TestKind.EXPORT))
+    assert (record.verdict, record.stage) == (Verdict.VACUOUS, Stage.CHECK)
+    assert "no output depends on input mask" in record.reason
+
+
+def test_a_tolerance_wider_than_the_output_is_vacuous(engine):
+    """A declared tolerance that zeros would pass proves nothing, however it is justified."""
+    case = located("Honest", tolerance={"atol": 2.5, "reason": "generous"})
+    record = engine.run(case, ref(case, TestKind.PARITY))
+    assert record.verdict is Verdict.VACUOUS
 
 
 def test_a_hanging_exporter_is_stopped_at_the_entrys_timeout(engine):

@@ -61,6 +61,27 @@ def test_an_input_the_graph_dropped_is_named(model):
         check(model(), inputs={**X, "mask": X["x"]})
 
 
+def test_a_use_inside_a_subgraph_is_a_use(tmp_path):
+    """An input that only a branch of an If reads does reach the output."""
+    from onnx import TensorProto, helper, save
+
+    def branch(name):
+        out = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        node = helper.make_node("Identity" if name == "a" else "Neg", ["x"], [name])
+        return helper.make_graph([node], name, [], [out])
+
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("If", ["c"], ["y"], then_branch=branch("a"), else_branch=branch("b"))],
+        "g",
+        [value("x", TensorProto.FLOAT, ["batch", 3]), value("c", TensorProto.BOOL, [])],
+        [value("y", TensorProto.FLOAT, ["batch", 3])],
+    )
+    path = tmp_path / "model.onnx"
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), path)
+    assert check(path, inputs={**X, "c": np.array(True)}) == 1
+
+
 def test_an_invalid_graph_is_refused_by_the_checker(model, tmp_path):
     """Unknown operators and files that are no model are refused before use."""
     with pytest.raises(CheckError, match=r"onnx\.checker refuses"):

@@ -37,6 +37,24 @@ def non_finite(
     return None, f"{both} of {actual.size} elements are NaN or infinite on both sides"
 
 
+def forgiving(reference: NDArray[np.float64], accepted: NDArray[np.float64]) -> str | None:
+    """Why a limit would let any small answer pass, or None when it would not.
+
+    The judge is the answer of all zeros: when that is accepted everywhere, the output's scale
+    is within its own limit.
+
+    Args:
+        reference: what is expected, all finite.
+        accepted: the largest accepted error of each element.
+    """
+    if (np.abs(reference) <= accepted).all():
+        scale, limit = float(np.max(np.abs(reference))), float(np.max(accepted))
+        return (
+            f"its largest magnitude {scale:.3g} is within the limit {limit:.3g}: zeros would pass"
+        )
+    return None
+
+
 def unresponsive(reference: Sequence[np.ndarray], limit: float) -> str | None:
     """Why an output does not react to its inputs, or None when it does.
 

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.parity.guards import unresponsive
+from conformance.parity.guards import forgiving, unresponsive
+
+
+def test_a_limit_that_zeros_would_pass_is_forgiving():
+    """The scale of the output must stand out of the limit somewhere."""
+    reference = np.array([0.5, -0.1])
+    assert "zeros would pass" in forgiving(reference, np.array([0.6, 0.6]))
+    assert forgiving(reference, np.array([0.4, 0.6])) is None
 
 
 def test_labels_that_coincide_in_the_overlap_are_judged_by_their_rows():
