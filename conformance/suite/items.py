@@ -114,12 +114,12 @@ def markers_of(located: LocatedCase) -> list[str]:
 
 def failure_text(record: Record, place: str) -> str:
     """A failed record for the terminal."""
-    lines = [
-        f"{record.verdict.glyph} {record.ref.id}: {record.verdict} at {record.stage}",
-        f"  {record.reason}",
-    ]
-    if record.details and record.details != record.reason:
-        lines += ["", *(f"    {line}" for line in record.details.splitlines()), ""]
+    lines = [f"{record.verdict.glyph} {record.ref.id}: {record.verdict} at {record.stage}"]
+    reason, details = record.reason or "", (record.details or "").splitlines()
+    if details and reason.startswith(details[0]):
+        lines += [f"  {line}" for line in details]  # the reason is their first line, shortened
+    else:
+        lines += [f"  {reason}", *(f"    {line}" for line in details)]
     if record.link:
         lines.append(f"  known issue: {record.link}")
     lines += [f"  model:  {place}", f"  repeat: {record.ref.repro}"]

@@ -59,6 +59,10 @@ def test_the_repro_command_repeats_just_its_test(suite):
     result = suite.run("-n", "0")
     (repro,) = {c["repro"] for c in suite.report["cases"] if c["verdict"] == "fail"}
     assert f"  repeat: {repro}" in result.outlines
+    for output in "yz":
+        pattern = f"  output '{output}': error * at [[]*] of data set 1 is *x its limit *: expected *"
+        result.stdout.fnmatch_lines([pattern])
+    assert sum("output 'y': error" in line for line in result.outlines) == 2  # and in the table
     node = repro.split(" ", 3)[3].strip("'")
     again = suite.run(node)
     again.assert_outcomes(failed=1)
