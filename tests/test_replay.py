@@ -365,6 +365,12 @@ def _no_model(folder):
     (folder / "model.onnx").write_text("not a model")
 
 
+def _too_new(folder):
+    made = tripler()
+    made.ir_version = 99
+    onnx.save(made, folder / "model.onnx")
+
+
 def _two_models(folder):
     onnx.save(tripler(), folder / "other.onnx")
 
@@ -402,6 +408,7 @@ def _elsewhere(folder):
         (_no_outputs, "test_data_set_0 has no output_0.pb"),
         (_custom_op, "model.onnx: ONNX Runtime refuses the model: .*odd:Odd"),
         (_no_model, "model.onnx: ONNX Runtime refuses the model: .*INVALID_PROTOBUF"),
+        (_too_new, r"refuses the model: \[ONNXRuntimeError\] : 1 : FAIL : Unsupported model IR"),
         (_two_models, r"the folder holds 2 \.onnx files \(model.onnx, other.onnx\)"),
         (_gap, "test_data_set_0/input_0.pb is missing"),
         (_no_input, "test_data_set_0 has no file for input 'x'"),
@@ -466,7 +473,7 @@ def test_a_model_that_does_not_end_is_stopped(tmp_path, capsys):
     put_tripler(tmp_path / "b", [3, 6])
     assert main(["replay", str(tmp_path), "--timeout", "2"]) == 1
     first, second, _ = capsys.readouterr().out.splitlines()
-    assert first.startswith(f"✗ fail {tmp_path}/a: took longer than 2 s")
+    assert first.startswith(f"✗ fail {tmp_path}/a: took longer than its timeout of 2 s")
     assert second.startswith(f"✓ pass {tmp_path}/b")
 
 

@@ -201,7 +201,7 @@ def _completed(
         return Completed(value, failure, peak_rss_bytes)
     if timed_out:
         verdict = Verdict.FAIL
-        reason = f"took longer than {spec.timeout_s:g} s and was stopped ('timeout' of the entry)"
+        reason = f"took longer than its timeout of {spec.timeout_s:g} s and was stopped"
     elif os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         killed = number == signal.SIGKILL

@@ -1,8 +1,4 @@
-"""The ``conformance`` command.
-
-Each group of commands has a function that adds its parsers and one function per command.
-A command imports what it needs when it runs, so that ``--help`` is immediate.
-"""
+"""``conformance zoo``: check and list zoo files."""
 
 # ruff: noqa: T201  printing is what a command is for
 
@@ -10,68 +6,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance import __version__
+from conformance.cli.words import counted
 
 if TYPE_CHECKING:
     from conformance.model import Case
     from conformance.zoo import Zoo
 
-_DESCRIPTION = """\
-Proves that machine-learning models survive conversion to ONNX.
 
-A whole zoo of models is run by pytest:
-
-  pytest --zoo model_zoo.yaml -n auto
-
-This command looks after the files around such a run."""
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return its exit code.
-
-    Args:
-        argv: the arguments; by default those of the process.
-
-    Raises:
-        SystemExit: with 0 after ``--help`` and ``--version``, with 2 for wrong usage.
-    """
-    arguments = _parser().parse_args(argv)
-    try:
-        code: int = arguments.run(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # the reader, such as `head`, has seen enough; keep Python from flushing again at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="conformance", description=_DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"conformance {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_zoo(commands)
-    return parser
-
-
-class _Parser(argparse.ArgumentParser):
-    """Keeps the line breaks of descriptions and examples."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(
-            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings
-        )
-
-
-# conformance zoo ------------------------------------------------------------------------
-
-
-def _add_zoo(commands: Any) -> None:
+def add_zoo(commands: Any) -> None:
+    """Add ``zoo validate``, ``zoo list`` and ``zoo schema``."""
     zoo = commands.add_parser(
         "zoo",
         help="check and list zoo files",
@@ -135,12 +82,8 @@ def _zoo_validate(arguments: argparse.Namespace) -> int:
     if zoo is None:
         return 1
     files = ", ".join(map(str, arguments.zoo))
-    print(f"{files}: {_count(len(zoo.entries), 'model')}, {_count(len(zoo.cases()), 'case')}")
+    print(f"{files}: {counted(len(zoo.entries), 'model')}, {counted(len(zoo.cases()), 'case')}")
     return 0
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _zoo_list(arguments: argparse.Namespace) -> int:
@@ -207,7 +150,3 @@ def _zoo_schema(_: argparse.Namespace) -> int:
 
     print(json.dumps(zoo_schema(catalog()), indent=2))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,168 @@
+"""``conformance replay``: run models on their test data again, without any framework."""
+
+# ruff: noqa: T201  printing is what a command is for
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from conformance.cli.words import counted
+
+if TYPE_CHECKING:
+    from conformance.replay import Replayed
+
+
+def add_replay(commands: Any) -> None:
+    """Add ``replay``."""
+    from conformance.providers import PROVIDERS
+
+    replay = commands.add_parser(
+        "replay",
+        help="run stored models on stored data and compare",
+        description="Runs every model in a tree of folders on ONNX Runtime and compares what it\n"
+        "answers with the outputs stored beside it, in ONNX's layout of test data:\n"
+        "one .onnx file with test_data_set_N/{input_M,output_M}.pb. Needs no framework.",
+        epilog="examples:\n  conformance replay reports/failures/bert-tiny\n"
+        "  conformance replay onnx/backend/test/data/node --json replay.json -q\n\n"
+        "exit code: 0 when all models pass, 1 when one does not, 2 for wrong usage,\n"
+        "           a folder without models among it",
+    )
+    replay.add_argument(
+        "folder", nargs="+", type=Path, metavar="FOLDER", help="searched for models"
+    )
+    replay.add_argument(
+        "--provider",
+        choices=PROVIDERS,
+        default="cpu",
+        metavar="NAME",
+        help=f"execution provider: {', '.join(PROVIDERS)} (default: cpu)",
+    )
+    for name, default in (("rtol", "1e-3"), ("atol", "1e-7")):
+        replay.add_argument(
+            f"--{name}",
+            type=_not_negative,
+            default=default,
+            metavar="X",
+            help=f"of models that are no bundles of ours (default: {default}, as ONNX does)",
+        )
+    replay.add_argument(
+        "--timeout",
+        type=_positive,
+        default=300.0,
+        metavar="SECONDS",
+        help="for one model (default: 300)",
+    )
+    replay.add_argument("--json", type=Path, metavar="OUT", help="write the results to a file")
+    replay.add_argument(
+        "-q", "--quiet", action="store_true", help="print only what does not pass, and the totals"
+    )
+    replay.set_defaults(run=_replay)
+
+
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 on")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = _not_negative(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from conformance.errors import ProviderAbsent
+    from conformance.runtime import require_provider
+
+    try:
+        for folder in arguments.folder:
+            if not folder.is_dir():
+                return _refuse(f"{folder} is not a folder")
+        require_provider(arguments.provider)
+        with contextlib.ExitStack() as stack:
+            out = None
+            if arguments.json is not None:
+                out = stack.enter_context(arguments.json.open("w", encoding="utf-8"))
+            return _replay_all(arguments, out)
+    except ProviderAbsent as error:
+        return _refuse(str(error))
+    except OSError as error:
+        if arguments.json is None or error.filename != str(arguments.json):
+            raise
+        return _refuse(f"{arguments.json} cannot be written: {error.strerror}")
+
+
+def _refuse(reason: str) -> int:
+    from conformance.reporters.wording import inert
+
+    print(f"conformance: error: {inert(reason)}", file=sys.stderr)
+    return 2
+
+
+def _replay_all(arguments: argparse.Namespace, out: TextIO | None) -> int:
+    from conformance.execution.child import children
+    from conformance.model import Verdict, to_json
+    from conformance.replay import Replay, find_model_folders
+
+    counts: dict[Verdict, int] = {}
+    empty = []
+    executor = children()
+    replay = Replay(
+        executor,
+        arguments.provider,
+        rtol=arguments.rtol,
+        atol=arguments.atol,
+        timeout_s=arguments.timeout,
+    )
+    separator = "["
+    try:
+        for root in arguments.folder:
+            before = sum(counts.values())
+            for folder in find_model_folders(root):
+                result = replay.run(folder)
+                counts[result.verdict] = counts.get(result.verdict, 0) + 1
+                if out is not None:
+                    out.write(f"{separator}\n{json.dumps(to_json(result))}")
+                    separator = ","
+                if not arguments.quiet or result.verdict is not Verdict.PASS:
+                    print(_replayed_line(result), flush=True)
+            if sum(counts.values()) == before:
+                empty.append(root)
+    finally:
+        executor.close()
+        if out is not None:
+            # a list that can be read, also of a replay that was interrupted
+            out.write("[]\n" if separator == "[" else "\n]\n")
+    if counts:
+        listed = ", ".join(f"{v.glyph} {counts[v]} {v}" for v in Verdict if v in counts)
+        print(f"{counted(sum(counts.values()), 'model')} on {arguments.provider}: {listed}")
+    if counts.keys() - {Verdict.PASS}:
+        return 1
+    if empty:
+        return _refuse(
+            f"no model found in {', '.join(map(str, empty))}: looked, at any depth, for a folder "
+            "with one .onnx file and at least one test_data_set_N beside it"
+        )
+    return 0
+
+
+def _replayed_line(result: Replayed) -> str:
+    from conformance.model import Verdict
+    from conformance.reporters.wording import inert, two_digits
+
+    ratio = result.worst_ratio
+    found = f"worst {two_digits(ratio)} of limit" if ratio else "exact"
+    passed = f" ({counted(result.data_sets, 'data set')}, {found})"
+    tail = passed if result.verdict is Verdict.PASS else f": {result.reason}"
+    line = inert(f"{result.verdict.glyph} {result.verdict} {result.id}{tail}")
+    # inert keeps line feeds and tabs, which a folder's name may hold: one line per model
+    return line.replace("\n", "\\n").replace("\t", "\\t")
