@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,8 +220,8 @@ class ZooSession:
             # read together for what concerns them all, such as duplicate ids; then one by one
             zoos = {path: read_zoo([path], self._frameworks) for path in self._options.zoos}
         except ZooError as error:
-            lines = (f"{_shown(p.file)}:{p.line}:{p.column}: {p.message}" for p in error.problems)
-            raise pytest.UsageError("\n".join(lines)) from error
+            shown = (replace(p, file=Path(_shown(p.file))) for p in error.problems)
+            raise pytest.UsageError("\n".join(map(str, shown))) from error
         return {path: zoo.cases() for path, zoo in zoos.items()}
 
     def _refs(self, cases: dict[Path, tuple[LocatedCase, ...]]) -> dict[str, TestRef]:

@@ -24,7 +24,12 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+        """One line, whatever names and values the zoo holds."""
+        return _printable(f"{self.file}:{self.line}:{self.column}: {self.message}")
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class ZooError(ConformanceError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -247,6 +247,7 @@ ENTRIES = st.lists(
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+@example(zoo={"models": [], "include": ["\n"]})
 @given(
     zoo=st.fixed_dictionaries(
         {"models": ENTRIES | ZOO_DATA}, optional={"defaults": ZOO_DATA, "include": ZOO_DATA}
