@@ -71,12 +71,6 @@ class ParityError(StageError):
     stage = Stage.PARITY
 
 
-class LatencyError(StageError):
-    """The model could not be timed."""
-
-    stage = Stage.LATENCY
-
-
 class Float64Unavailable(ConformanceError):
     """The source cannot run in float64; the message says why."""
 
