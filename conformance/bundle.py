@@ -5,6 +5,9 @@ Layout::
     model.onnx [model.onnx.data]
     test_data_set_0/{input_0.pb,...,output_0.pb,...}   what onnx_test_runner reads
     reference_fp64/test_data_set_0/{output_0.pb,...}   where the source ran in float64
+    margins/test_data_set_0/{output_0.pb,...}          where the source knows how close it was
+    probes/<name>/{input_0.pb,...,output_0.pb,...}     other shapes, with what the source answers
+    reference_fp64/probes/<name>/{output_0.pb,...}
     bundle.json                                        BundleManifest
 
 A bundle is complete or absent: ``bundle.json`` is written last and lists the digest of
@@ -15,13 +18,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pydantic
 
 from conformance.errors import CorruptBundle
+from conformance.evidence import Noise
 from conformance.model import SCHEMA_VERSION, Case, from_json, to_json
 from conformance.tensors import Arrays, read_tensors, write_tensors
 
@@ -36,6 +40,38 @@ class FileDigest:
 
     sha256: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeInfo:
+    """A further input set that varies one thing, to see whether the conversion follows."""
+
+    #: Folder name, such as ``batch-1`` or ``unpadded-0``.
+    name: str
+    #: "size" (an axis at another size) or "unpadded" (one row without its padding).
+    kind: str
+    #: The dynamic axis that is varied.
+    axis: str
+    size: int
+    #: Why the source cannot do it; ``None`` where it can, and there are answers.
+    source_rejects: str | None = None
+    #: Of an unpadded probe: the input that masks the padding, and the row of data set 0.
+    mask: str | None = None
+    row: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Tokens that the source chose greedily, one after another.
+
+    The prompt is the first row of data set 0 whose mask hides nothing.
+    """
+
+    #: Output whose last position, along axis 1, the tokens are read from.
+    output: str
+    tokens: tuple[int, ...]
+    #: Difference of the two best scores at each step, in the unit of the output.
+    margins: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +91,10 @@ class BundleManifest:
     nodes: int
     peak_rss_bytes: int | None
     files: dict[str, FileDigest]
+    #: Output name to its rounding noise over further input sets, for small outputs.
+    noise: dict[str, Noise] = field(default_factory=dict)
+    probes: tuple[ProbeInfo, ...] = ()
+    generation: Generation | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -66,6 +106,8 @@ class DataSet:
     outputs: Arrays
     #: The same outputs computed in float64, where the source can.
     outputs_fp64: Arrays | None
+    #: How close each row was to being decided otherwise, in float32 ulps, by output name.
+    margins: Arrays | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +140,48 @@ class Bundle:
             yield DataSet(
                 inputs=read_tensors(folder, "input"),
                 outputs=outputs,
-                outputs_fp64=read_tensors(reference, "output") if reference.is_dir() else None,
+                outputs_fp64=_read_if_there(reference, "output"),
+                margins=_read_if_there(self.path / "margins" / folder.name, "output"),
             )
+
+    def probe(self, info: ProbeInfo) -> DataSet:
+        """What the source was asked and answered for a probe that it did not reject.
+
+        Raises:
+            CorruptBundle: when a tensor is missing or cannot be read.
+        """
+        folder = self.path / "probes" / info.name
+        reference = self.path / "reference_fp64" / "probes" / info.name
+        return DataSet(
+            inputs=read_tensors(folder, "input"),
+            outputs=read_tensors(folder, "output"),
+            outputs_fp64=_read_if_there(reference, "output"),
+        )
+
+
+def _read_if_there(folder: Path, prefix: str) -> Arrays | None:
+    return read_tensors(folder, prefix) if folder.is_dir() else None
 
 
 def write_data_sets(folder: Path, data_sets: list[DataSet]) -> None:
     """Write the data sets of a bundle that is being made."""
     for number, data_set in enumerate(data_sets):
-        name = f"test_data_set_{number}"
-        write_tensors(folder / name, "input", data_set.inputs)
-        write_tensors(folder / name, "output", data_set.outputs)
-        if data_set.outputs_fp64 is not None:
-            write_tensors(folder / "reference_fp64" / name, "output", data_set.outputs_fp64)
+        _write(folder, f"test_data_set_{number}", data_set)
+
+
+def write_probes(folder: Path, probes: Mapping[str, DataSet]) -> None:
+    """Write the probes of a bundle that is being made, by their names."""
+    for name, data_set in probes.items():
+        _write(folder, f"probes/{name}", data_set)
+
+
+def _write(folder: Path, name: str, data_set: DataSet) -> None:
+    write_tensors(folder / name, "input", data_set.inputs)
+    write_tensors(folder / name, "output", data_set.outputs)
+    if data_set.outputs_fp64 is not None:
+        write_tensors(folder / "reference_fp64" / name, "output", data_set.outputs_fp64)
+    if data_set.margins is not None:
+        write_tensors(folder / "margins" / name, "output", data_set.margins)
 
 
 def digest_files(folder: Path) -> dict[str, FileDigest]:

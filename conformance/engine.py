@@ -17,15 +17,13 @@ from typing import Any
 from conformance.bundle import Bundle
 from conformance.cache import BundleCache, bundle_key
 from conformance.entry import Conversion, ZooEntry
+from conformance.evidence import ExportResult, LatencyResult, ParityReport
 from conformance.execution.child import Executor
 from conformance.execution.contract import Completed, Failure, Spec, failure_of, shorten
 from conformance.judging import judge_failure, judge_success, parity_failure
 from conformance.model import (
-    ExportResult,
     FrameworkInfo,
     Judgement,
-    LatencyResult,
-    ParityReport,
     Record,
     Stage,
     TestKind,
@@ -170,7 +168,7 @@ class Engine:
         payload = {
             "bundle": str(bundle.path),
             "provider": provider,
-            "tolerance": entry.tolerance.model_dump(mode="json", exclude_unset=True),
+            "entry": entry.model_dump(mode="json"),
         }
         key = located.case.id_on(provider)
         completed = self._execute("prove", key, entry, payload, _RUNTIME_PRELOAD)

@@ -8,6 +8,7 @@ are the business of :mod:`conformance.zoo`.
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
@@ -213,6 +214,22 @@ class Tolerance(Strict):
         return self.rtol is not None or self.atol is not None
 
 
+class Mutation(Strict):
+    """How sensitive the check has to be, where ``--zoo-mutate`` asks."""
+
+    max_missed_rate: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Share of the mutants with an observable effect that may be missed; more make the
+    case vacuous."""
+    reason: str | None = None
+    """Why the default does not fit; required with any other rate."""
+
+    @model_validator(mode="after")
+    def _explained(self) -> Self:
+        if self._differs("max_missed_rate") and not self.reason:
+            raise ValueError("a rate other than the default needs a 'reason'")
+        return self
+
+
 class Expectation(Strict):
     """A known failure, as data. It is strict: any other outcome is reported as such."""
 
@@ -224,6 +241,8 @@ class Expectation(Strict):
     """Regular expression that the failure's text must match."""
     link: Annotated[str, Field(pattern=r"^https?://")] | None = None
     """The issue that tracks it."""
+    expires: date | None = None
+    """Last day (UTC, ``2027-01-31``) on which the failure is still accepted."""
     exporter: str | None = None
     """Only under this exporter."""
     opset: int | None = None
@@ -268,6 +287,10 @@ class ZooEntry(Strict):
     conversion: dict[str, JsonValue] = {}
     """Parameters for the exporter; which ones exist depends on the framework."""
     tolerance: Tolerance = Tolerance()
+    constant_outputs: dict[str, str] = {}
+    """Outputs that do not react to their inputs by design: ONNX output name to why."""
+    mutation: Mutation = Mutation()
+    """How many wrong models the check may miss."""
     expect: tuple[Expectation, ...] = ()
     """Known failures: one mapping or a list of them."""
     timeout: Annotated[float, Field(gt=0)] = 600.0

@@ -14,6 +14,9 @@ from conformance.errors import InputsError, LoadError
 from conformance.sources.factory import load_reference
 from conformance.tensors import Arrays
 
+#: Far enough from the seeds of the input sets themselves, which count up from the run's.
+_FURTHER = 1_000_000
+
 
 def input_sets(entry: ZooEntry, zoo_dir: Path, seed: int) -> list[Arrays]:
     """The entry's input sets: input name to array; the first set is the one to trace.
@@ -24,9 +27,9 @@ def input_sets(entry: ZooEntry, zoo_dir: Path, seed: int) -> list[Arrays]:
     """
     inputs = entry.inputs
     if inputs.spec is not None:
-        sets = [_generate(inputs.spec, sizes, seed + i) for i, sizes in enumerate(inputs.sets)]
+        sets = [generate(inputs.spec, sizes, seed + i) for i, sizes in enumerate(inputs.sets)]
         if not inputs.sets:
-            sets = [_generate(inputs.spec, {}, seed + i) for i in range(2)]
+            sets = [generate(inputs.spec, {}, seed + i) for i in range(2)]
     elif inputs.factory is not None:
         sets = _from_factory(inputs.factory, dict(inputs.args), zoo_dir, seed)
     else:
@@ -36,7 +39,31 @@ def input_sets(entry: ZooEntry, zoo_dir: Path, seed: int) -> list[Arrays]:
     return sets
 
 
-def _generate(spec: Mapping[str, TensorSpec], sizes: Mapping[str, int], seed: int) -> Arrays:
+def further_sets(entry: ZooEntry, zoo_dir: Path, seed: int, count: int) -> list[Arrays]:
+    """More input sets of the traced sizes, with other values; none where inputs are files.
+
+    Args:
+        entry: whose inputs are drawn again.
+        zoo_dir: folder of the zoo file.
+        seed: of the run; the seeds used here are none of those of :func:`input_sets`.
+        count: how many sets are wanted; a factory may give fewer.
+
+    Raises:
+        InputsError: when an input factory fails.
+    """
+    inputs = entry.inputs
+    seeds = [seed + _FURTHER + number for number in range(count)]
+    if inputs.spec is not None:
+        sizes = inputs.sets[0] if inputs.sets else {}
+        return [generate(inputs.spec, sizes, other) for other in seeds]
+    if inputs.factory is None:
+        return []
+    made = [_from_factory(inputs.factory, dict(inputs.args), zoo_dir, other) for other in seeds]
+    return [sets[0] for sets in made if sets]
+
+
+def generate(spec: Mapping[str, TensorSpec], sizes: Mapping[str, int], seed: int) -> Arrays:
+    """One input set: every input of ``spec``, with the named axes at the given sizes."""
     arrays: Arrays = {}
     for name, tensor in spec.items():
         # a generator per input: adding an input does not change the values of the others

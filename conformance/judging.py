@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from conformance.entry import Expectation, ZooEntry
+from conformance.evidence import ParityReport
 from conformance.execution.contract import Failure, shorten
-from conformance.model import Judgement, ParityReport, Stage, TestKind, TestRef, Verdict
+from conformance.model import Judgement, Stage, TestKind, TestRef, Verdict
 
 #: The stages that each test answers for; a known failure is expected of exactly one test.
 _STAGES_OF = {

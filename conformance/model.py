@@ -15,6 +15,13 @@ from typing import Any, TypeVar
 from pydantic import JsonValue, TypeAdapter
 
 from conformance.entry import Conversion, ZooEntry
+from conformance.evidence import (
+    Explanation,
+    ExportResult,
+    LatencyResult,
+    MutationReport,
+    ParityReport,
+)
 
 #: Version of every on-disk format this package writes (records, bundles, reports).
 SCHEMA_VERSION = 1
@@ -123,111 +130,6 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Worst:
-    """The element of an output that is furthest from what was expected."""
-
-    index: tuple[int, ...]
-    expected: float | int | str | bool | None
-    actual: float | int | str | bool | None
-    data_set: int
-
-
-@dataclass(frozen=True, slots=True)
-class OutputParity:
-    """How one output of the ONNX model compares with the source, over all data sets.
-
-    Errors are absolute, in the output's own unit. A figure that does not exist for this
-    output (a cosine of strings, an infinite signal-to-noise ratio) is ``None``.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    #: "fp64-referenced", "declared" or "exact"; which rule set :attr:`limit`.
-    rule: str
-    #: Why the fp64-referenced rule could not be used; ``None`` where it was.
-    rule_reason: str | None
-    max_abs: float | None = None
-    max_rel: float | None = None
-    rmse: float | None = None
-    cosine: float | None = None
-    snr_db: float | None = None
-    ulp_p50: float | None = None
-    ulp_p99: float | None = None
-    ulp_max: float | None = None
-    argmax_agreement: float | None = None
-    #: err(source fp32, source fp64), pooled over the data sets.
-    noise: float | None = None
-    limit: float | None = None
-    #: Error over limit, of the worst element; above 1 fails.
-    ratio: float | None = None
-    #: err(onnx, source fp64) / noise: "1.3x the framework's own rounding noise".
-    noise_ratio: float | None = None
-    worst: Worst | None = None
-    #: What is wrong with this output, or ``None`` when it is within its limit.
-    problem: str | None = None
-    #: Why comparing this output proves nothing, or ``None``.
-    vacuous: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ParityReport:
-    """Every output of one case on one provider, compared on every data set."""
-
-    outputs: tuple[OutputParity, ...]
-    data_sets: int
-    #: Differences that concern no single output: missing, extra or reordered ones.
-    problems: tuple[str, ...] = ()
-
-    @property
-    def worst_output(self) -> OutputParity | None:
-        """The output with the highest ratio to its limit."""
-        return max(self.outputs, key=lambda o: o.ratio or 0.0, default=None)
-
-    @property
-    def all_problems(self) -> tuple[str, ...]:
-        """Every reason why parity does not hold, structural ones first."""
-        return self.problems + tuple(
-            f"output '{o.name}': {o.problem}" for o in self.outputs if o.problem
-        )
-
-    @property
-    def vacuous_outputs(self) -> tuple[str, ...]:
-        """Why the comparison could not have failed, one line per such output."""
-        return tuple(f"output '{o.name}': {o.vacuous}" for o in self.outputs if o.vacuous)
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyResult:
-    """Latency of one case on one provider; durations in nanoseconds, batch as traced."""
-
-    provider: str
-    median_ns: int
-    p95_ns: int
-    session_create_ns: int
-    first_run_ns: int
-    runs: int
-    intra_op_threads: int
-    #: Median of the source framework on the same inputs, measured at conversion.
-    source_median_ns: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ExportResult:
-    """What a conversion produced and what it cost."""
-
-    #: Time the exporter itself took, in seconds; from the bundle when it was cached.
-    export_seconds: float
-    size_bytes: int
-    nodes: int
-    cached: bool
-    #: Peak resident memory of the process that converted, in bytes.
-    peak_rss_bytes: int | None
-    #: Why there is no fp64 reference; ``None`` where there is one.
-    fp64_unavailable: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class TestRef:
     """Which test of which case: what is known of a test before it runs."""
 
@@ -284,6 +186,12 @@ class Record:
     details: str | None = None
     #: Number of nodes by the provider that ran them, e.g. ``{"CPUExecutionProvider": 41}``.
     placement: dict[str, int] | None = None
+    #: How sensitive the check is, where mutation was asked for.
+    mutation: MutationReport | None = None
+    #: Where the error comes from, on a failure of parity or where it was asked for.
+    explanation: Explanation | None = None
+    #: The folder of a failure, relative to the report folder.
+    failure_folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +253,12 @@ class CaseResult:
     placement: dict[str, int] | None
     repro: str
     duration_s: float
+    #: How sensitive the check is, where mutation was asked for.
+    mutation: MutationReport | None = None
+    #: Where the error comes from, on a failure of parity or where it was asked for.
+    explanation: Explanation | None = None
+    #: The folder of a failure, relative to the report folder.
+    failure_folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from conformance.bundle import (
     write_data_sets,
     write_manifest,
 )
-from conformance.entry import Conversion, Tolerance, ZooEntry
+from conformance.entry import Conversion, ZooEntry
 from conformance.errors import (
     CorruptBundle,
     ExportError,
@@ -42,12 +42,14 @@ from conformance.errors import (
     ParityError,
     ReferenceRunError,
 )
+from conformance.evidence import LatencyResult
 from conformance.execution.progress import Progress
 from conformance.inputs import input_sets
 from conformance.machine import installed_versions
-from conformance.model import Case, LatencyResult, Stage, from_json, to_json
+from conformance.model import Case, Stage, from_json, to_json
 from conformance.onnx_check import check_model
 from conformance.parity.compare import compare
+from conformance.parity.terms import terms_for
 from conformance.tensors import Arrays
 
 #: The source is timed while it is loaded anyway; half the budget of the ONNX model will do.
@@ -149,8 +151,8 @@ def prove(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         bundle.model_path, payload["provider"], [d.inputs for d in data_sets]
     )
     progress.enter(Stage.PARITY)
-    tolerance = Tolerance.model_validate(payload["tolerance"])
-    report = compare(data_sets, answers, tolerance, bundle.manifest.fp64_unavailable)
+    entry = ZooEntry.model_validate(payload["entry"])
+    report = compare(data_sets, answers, terms_for(entry, bundle.manifest))
     return {"parity": to_json(report), "placement": placement}
 
 

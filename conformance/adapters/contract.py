@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -68,4 +68,29 @@ class Adapter(Protocol):
 
         Raises:
             ExportError: when the exporter fails or cannot do what the entry asks.
+        """
+
+
+@runtime_checkable
+class KnowsMargins(Protocol):
+    """An adapter whose models decide by thresholds, as trees do."""
+
+    def margins(self, model: Any, feeds: Mapping[str, np.ndarray]) -> Arrays | None:
+        """How close each row came to another decision, for each output that thresholds decide.
+
+        Returns:
+            Output name to float64 array of shape ``[rows]``, in float32 ulps of the value
+            that was compared; None when this model decides nothing by thresholds.
+        """
+
+
+@runtime_checkable
+class KnowsModules(Protocol):
+    """An adapter that can tell what the parts of its model computed."""
+
+    def activations(self, model: Any, feeds: Mapping[str, np.ndarray]) -> Arrays:
+        """The first tensor that each module returned, in the order of execution.
+
+        Returns:
+            Qualified module name to array; a module that ran twice keeps its last answer.
         """

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from conformance.bundle import DataSet
 from conformance.entry import Tolerance
-from conformance.model import OutputParity, ParityReport, Worst
+from conformance.evidence import OutputParity, ParityReport, Worst
 from conformance.parity import guards, metrics
+from conformance.parity.terms import Terms
 from conformance.parity.tolerance import limit_for
 from conformance.tensors import Arrays
 
@@ -46,16 +47,14 @@ class _Answers:
 def compare(
     data_sets: Sequence[DataSet],
     actual: Sequence[Arrays],
-    tolerance: Tolerance,
-    fp64_unavailable: str | None,
+    terms: Terms,
 ) -> ParityReport:
     """Compare the answers to each data set with what the source answered.
 
     Args:
         data_sets: inputs and the source's outputs, in the order in which they were run.
         actual: output name to array for each data set, in the model's own order.
-        tolerance: the entry's tolerance.
-        fp64_unavailable: why the data sets carry no fp64 reference, if they don't.
+        terms: by which they are judged.
 
     Raises:
         ValueError: when there are no data sets, or not one answer per data set.
@@ -71,10 +70,10 @@ def compare(
                 name,
                 source=[data_set.outputs[name] for data_set in data_sets],
                 fp64=[outputs[name] for outputs in fp64_sets] if complete else None,
-                why_no_fp64=fp64_unavailable,
+                why_no_fp64=terms.fp64_unavailable,
                 actual=[answer[name] for answer in actual],
             ),
-            tolerance,
+            terms.tolerance,
         )
         for name in expected_names
         if name in actual_names

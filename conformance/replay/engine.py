@@ -21,6 +21,7 @@ from conformance.execution.progress import Progress
 from conformance.judging import parity_failure
 from conformance.model import Stage, Verdict, from_json, to_json
 from conformance.parity.compare import compare
+from conformance.parity.terms import terms_for
 from conformance.replay.compare import OutputResult, compare_values
 from conformance.replay.folders import ModelFolder, data_set_folders
 from conformance.replay.values import concise, declared, read_values, run_model
@@ -160,9 +161,8 @@ def replay_bundle(payload: Mapping[str, Any], progress: Progress) -> dict[str, A
     session = _session(bundle.model_path, payload["provider"])
     answers = [runtime.run(session, data_set.inputs) for data_set in data_sets]
     progress.enter(Stage.PARITY)
-    manifest = bundle.manifest
-    tolerance = manifest.case.entry.tolerance
-    report = compare(data_sets, answers, tolerance, manifest.fp64_unavailable)
+    terms = terms_for(bundle.manifest.case.entry, bundle.manifest)
+    report = compare(data_sets, answers, terms)
     failure = parity_failure(report)
     outputs = tuple(
         OutputResult(o.name, o.max_abs, o.limit, o.ratio, o.problem or o.vacuous)

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conformance.model import CaseResult, LatencyResult, OutputParity, ParityReport, Verdict
+from conformance.evidence import LatencyResult, OutputParity, ParityReport
+from conformance.model import CaseResult, Verdict
 
 #: What stands where there is no figure.
 NOTHING = "–"  # noqa: RUF001 - an en dash is meant

@@ -1,17 +1,7 @@
 """Plain values of a run, for tests to write and merge."""
 
-from conformance.model import (
-    ExportResult,
-    LatencyResult,
-    OutputParity,
-    ParityReport,
-    Record,
-    RunHeader,
-    Stage,
-    TestKind,
-    TestRef,
-    Verdict,
-)
+from conformance.evidence import ExportResult, LatencyResult, OutputParity, ParityReport
+from conformance.model import Record, RunHeader, Stage, TestKind, TestRef, Verdict
 
 CASE = "pytorch/cnn@dynamo-op18-fp32"
 ROW = f"{CASE}-cpu"

@@ -6,6 +6,7 @@ import pytest
 from conformance.bundle import DataSet
 from conformance.entry import Tolerance
 from conformance.parity.compare import compare
+from conformance.parity.terms import Terms
 
 RNG = np.random.default_rng(0)
 SOURCE = [RNG.normal(size=(n, 5)) for n in (4, 3)]
@@ -19,7 +20,7 @@ def data_sets(arrays=SOURCE, name="y", fp64=True):
 
 
 def compared(actual, expected=None, tolerance=None):
-    report = compare(expected or data_sets(), actual, tolerance or Tolerance(), None)
+    report = compare(expected or data_sets(), actual, Terms(tolerance or Tolerance()))
     return report, report.outputs[0] if report.outputs else None
 
 
@@ -122,4 +123,4 @@ def test_integers_and_strings_must_be_equal():
 def test_every_data_set_needs_an_answer():
     """Answers are never paired by truncation."""
     with pytest.raises(ValueError, match="1 answers for 2 data sets"):
-        compare(data_sets(), [{"y": SOURCE[0]}], Tolerance(), None)
+        compare(data_sets(), [{"y": SOURCE[0]}], Terms(Tolerance()))

@@ -2,19 +2,15 @@
 
 from dataclasses import replace
 
+from conformance.evidence import ExportResult, LatencyResult, OutputParity, ParityReport, Worst
 from conformance.model import (
     CaseResult,
-    ExportResult,
-    LatencyResult,
-    OutputParity,
-    ParityReport,
     RunFooter,
     RunHeader,
     RunReport,
     Stage,
     TrendPoint,
     Verdict,
-    Worst,
 )
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[2J\x07[red]{{ 7*7 }}\u202e"

@@ -11,7 +11,8 @@ from sample_report import (
     make_unmeasured,
 )
 
-from conformance.model import ParityReport, Stage, Verdict, Worst
+from conformance.evidence import ParityReport, Worst
+from conformance.model import Stage, Verdict
 from conformance.reporters import report_html
 from conformance.reporters.html import safe_link
 from conformance.reporters.sparkline import sparkline

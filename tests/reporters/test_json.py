@@ -7,14 +7,11 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from sample_report import HOSTILE, LOGITS, every_verdict, make_report, make_row
 
+from conformance.evidence import ExportResult, LatencyResult, OutputParity, ParityReport, Worst
 from conformance.history import RunWriter
 from conformance.model import (
     SCHEMA_VERSION,
     CaseResult,
-    ExportResult,
-    LatencyResult,
-    OutputParity,
-    ParityReport,
     Record,
     RunFooter,
     RunHeader,
@@ -24,7 +21,6 @@ from conformance.model import (
     TestRef,
     TrendPoint,
     Verdict,
-    Worst,
 )
 from conformance.reporters import report_json, write_reports
 

@@ -12,7 +12,7 @@ from sample_report import (
     every_verdict,
 )
 
-from conformance.model import ParityReport
+from conformance.evidence import ParityReport
 from conformance.reporters import wording
 
 

@@ -1,0 +1,347 @@
+"""What was found out about a case: the figures and findings that a certificate is made of.
+
+Like :mod:`conformance.model`, nothing here computes more than questions about a value
+itself. Errors are absolute, in the unit of the output, unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The element of an output that is furthest from what was expected."""
+
+    index: tuple[int, ...]
+    expected: float | int | str | bool | None
+    actual: float | int | str | bool | None
+    data_set: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputParity:
+    """How one output of the ONNX model compares with the source, over all data sets.
+
+    Errors are absolute, in the output's own unit. A figure that does not exist for this
+    output (a cosine of strings, an infinite signal-to-noise ratio) is ``None``.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    #: "fp64-referenced", "declared" or "exact"; which rule set :attr:`limit`.
+    rule: str
+    #: Why the fp64-referenced rule could not be used; ``None`` where it was.
+    rule_reason: str | None
+    max_abs: float | None = None
+    max_rel: float | None = None
+    rmse: float | None = None
+    cosine: float | None = None
+    snr_db: float | None = None
+    ulp_p50: float | None = None
+    ulp_p99: float | None = None
+    ulp_max: float | None = None
+    argmax_agreement: float | None = None
+    #: err(source fp32, source fp64), pooled over the data sets.
+    noise: float | None = None
+    limit: float | None = None
+    #: Error over limit, of the worst element; above 1 fails.
+    ratio: float | None = None
+    #: err(onnx, source fp64) / noise: "1.3x the framework's own rounding noise".
+    noise_ratio: float | None = None
+    worst: Worst | None = None
+    #: What is wrong with this output, or ``None`` when it is within its limit.
+    problem: str | None = None
+    #: Why comparing this output proves nothing, or ``None``.
+    vacuous: str | None = None
+    #: Why this output may be constant, where the zoo declares it so.
+    constant: str | None = None
+    #: How many input sets :attr:`noise` rests on, those drawn for it alone included.
+    noise_sets: int | None = None
+    #: Rows left out of the figures because their source decided by less than a float32 ulp.
+    set_aside: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """The source's own rounding error of one output, beyond what the data sets show."""
+
+    #: Typical (median) largest error |fp32 - fp64| of one input set.
+    max_abs: float
+    #: How many further input sets were drawn for the estimate.
+    input_sets: int
+
+
+class ShapeOutcome(StrEnum):
+    """What a converted model does at a size it was not traced at."""
+
+    WORKS = "works"
+    #: ONNX Runtime refuses to run it, the source does not.
+    REJECTS = "rejects"
+    WRONG_VALUES = "wrong values"
+    #: It answers in the shape of the traced size, whatever it is given.
+    SILENTLY_STATIC = "silently static"
+    #: The source itself cannot do it, so nothing is asked of the conversion.
+    SOURCE_REJECTS = "source rejects"
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeProbe:
+    """One dynamic axis at one size, all other axes as traced."""
+
+    axis: str
+    size: int
+    outcome: ShapeOutcome
+    #: Error over limit of the worst element, where there were values to compare.
+    ratio: float | None = None
+    detail: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the conversion, or ``None``; refusing size 0 is no fault."""
+        if self.outcome in (ShapeOutcome.WORKS, ShapeOutcome.SOURCE_REJECTS):
+            return None
+        if self.outcome is ShapeOutcome.REJECTS and self.size == 0:
+            return None
+        detail = f": {self.detail}" if self.detail else ""
+        return f"axis '{self.axis}' at size {self.size}: {self.outcome}{detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class PaddingCheck:
+    """A padded batch against the same rows without their padding, on the real positions."""
+
+    #: The input that masks the padding.
+    mask: str
+    axis: str
+    #: How many rows with padding were compared.
+    rows: int
+    #: Disagreement over limit of the worst element; above 1 fails.
+    ratio: float | None = None
+    #: Why the check says nothing: the source itself depends on its padding, say.
+    skipped: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generalization:
+    """What a conversion does at other shapes than the traced one."""
+
+    probes: tuple[ShapeProbe, ...] = ()
+    padding: tuple[PaddingCheck, ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Every fault of the conversion, one line each."""
+        shapes = tuple(probe.problem for probe in self.probes if probe.problem)
+        return shapes + tuple(check.problem for check in self.padding if check.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionParity:
+    """Whether a decision that people take from an output is the same on both sides."""
+
+    #: "label", "top-5", "greedy tokens", "neighbours", "clusters" or "tree splits".
+    kind: str
+    output: str
+    #: Decisions taken alike, of :attr:`total`.
+    agreed: int
+    total: int
+    #: Of those that differ, how many are ties: both answers are within the accepted error.
+    ties: int = 0
+    #: The narrowest margin by which the source decided where the two differ; the unit of
+    #: the output, or float32 ulps for "tree splits".
+    narrowest_margin: float | None = None
+    #: A sentence for people: what flipped, where, by which margin.
+    detail: str | None = None
+    #: What is wrong, or ``None``: a decision that differs without being a tie.
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParityReport:
+    """Every output of one case on one provider, compared on every data set."""
+
+    outputs: tuple[OutputParity, ...]
+    data_sets: int
+    #: Differences that concern no single output: missing, extra or reordered ones.
+    problems: tuple[str, ...] = ()
+    decisions: tuple[DecisionParity, ...] = ()
+    #: ``None`` when parity failed before other shapes were tried.
+    generalization: Generalization | None = None
+
+    @property
+    def worst_output(self) -> OutputParity | None:
+        """The output with the highest ratio to its limit."""
+        return max(self.outputs, key=lambda o: o.ratio or 0.0, default=None)
+
+    @property
+    def all_problems(self) -> tuple[str, ...]:
+        """Every reason why parity does not hold, structural ones first."""
+        return self.problems + tuple(
+            f"output '{o.name}': {o.problem}" for o in self.outputs if o.problem
+        )
+
+    @property
+    def vacuous_outputs(self) -> tuple[str, ...]:
+        """Why the comparison could not have failed, one line per such output."""
+        return tuple(f"output '{o.name}': {o.vacuous}" for o in self.outputs if o.vacuous)
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyResult:
+    """Latency of one case on one provider; durations in nanoseconds, batch as traced."""
+
+    provider: str
+    median_ns: int
+    p95_ns: int
+    session_create_ns: int
+    first_run_ns: int
+    runs: int
+    intra_op_threads: int
+    #: Median of the source framework on the same inputs, measured at conversion.
+    source_median_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What a conversion produced and what it cost."""
+
+    #: Time the exporter itself took, in seconds; from the bundle when it was cached.
+    export_seconds: float
+    size_bytes: int
+    nodes: int
+    cached: bool
+    #: Peak resident memory of the process that converted, in bytes.
+    peak_rss_bytes: int | None
+    #: Why there is no fp64 reference; ``None`` where there is one.
+    fp64_unavailable: str | None
+
+
+class MutantFate(StrEnum):
+    """What the check made of a model that was changed on purpose."""
+
+    KILLED = "killed"
+    #: Nothing observable changed: no check could tell the two models apart.
+    EQUIVALENT = "equivalent"
+    #: The answers changed, and the check did not object.
+    MISSED = "missed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One seeded change of the ONNX model, run through the same comparison."""
+
+    #: The kind of change, such as "perturb weight" or "swap outputs".
+    operator: str
+    #: What was changed: a node or initializer, by name and op.
+    target: str
+    fate: MutantFate
+    #: Error over limit under the comparison; ``None`` where shapes or dtypes differ.
+    ratio: float | None = None
+    #: Why it was killed, why it is equivalent, or how large the effect is that was missed.
+    detail: str | None = None
+    #: Inputs that would reveal a missed mutant; ``None`` where none was found.
+    revealed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MutationReport:
+    """How sensitive the check of one case is: of N wrong models, how many it catches."""
+
+    mutants: tuple[Mutant, ...]
+    #: Further mutants that ONNX Runtime refused to load or run; they prove nothing.
+    refused: int
+    seed: int
+    #: Share of observable mutants that may be missed before the check counts as vacuous.
+    max_missed_rate: float
+
+    def count(self, fate: MutantFate) -> int:
+        """How many mutants met this fate."""
+        return sum(mutant.fate is fate for mutant in self.mutants)
+
+    @property
+    def missed_rate(self) -> float:
+        """Missed mutants over those with an observable effect; 0 where there is none."""
+        observable = len(self.mutants) - self.count(MutantFate.EQUIVALENT)
+        return self.count(MutantFate.MISSED) / observable if observable else 0.0
+
+    @property
+    def score(self) -> str:
+        """``kills 19/20``: of the mutants with an observable effect."""
+        observable = len(self.mutants) - self.count(MutantFate.EQUIVALENT)
+        return f"kills {self.count(MutantFate.KILLED)}/{observable}"
+
+
+class Guilty(StrEnum):
+    """The step of the way from source to answer that brought the error in."""
+
+    CONVERTER = "converter"
+    OPTIMIZATION = "graph optimization"
+    KERNEL = "kernel"
+    PROVIDER = "provider"
+    QUANTIZATION = "quantization"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorStep:
+    """One way of computing the explained output, and how far it is from the exact answer."""
+
+    #: "source fp32", "ONNX in float64", "ONNX Runtime, optimizations off", ...
+    name: str
+    #: max |this - exact| over the data sets; ``None`` when it was not computed.
+    error: float | None
+    #: max |this - step before it|; ``None`` for the first and where either is missing.
+    delta: float | None = None
+    #: Why it was not computed.
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """The first node at which two executions of one graph part."""
+
+    node: str
+    op_type: str
+    output: str
+    #: Position of the node in topological order, from 0, and how many nodes there are.
+    position: int
+    nodes: int
+    #: The two executions: the trusted one, the suspect.
+    between: tuple[str, str]
+    #: Fed the trusted inputs, the node alone still errs; otherwise it passes an error on.
+    originates: bool
+    #: Largest difference of the node's output between the two.
+    error: float
+    #: Source line or module of the exporter's metadata.
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReducedModel:
+    """The smallest part of the model that still shows the error."""
+
+    #: Folder in ONNX's test-data layout, relative to the failure folder.
+    path: str
+    nodes: int
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where the error of one output comes from."""
+
+    output: str
+    #: The accepted error of that output.
+    limit: float
+    steps: tuple[ErrorStep, ...]
+    #: ``None`` when no step brings in more than the limit accepts.
+    guilty: Guilty | None
+    #: One sentence: which step, by how much.
+    summary: str
+    divergence: Divergence | None = None
+    reduced: ReducedModel | None = None
+    #: What could not be found out, and why.
+    notes: tuple[str, ...] = ()
