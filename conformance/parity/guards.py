@@ -1,43 +1,50 @@
-"""Guards against comparisons that could not have failed."""
+"""Guards against comparisons that could not have failed.
+
+The judges are wrong answers: all zeros here, the answers to other inputs in
+:mod:`conformance.parity.reaction`. An output on which one of them would pass everywhere proves
+nothing about a conversion.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: Where the data sets overlap in fewer elements than this, agreement may be chance.
-_FEW_ELEMENTS = 8
+from conformance.evidence import OutputParity
+from conformance.parity.answers import Answers, Float64Array
+from conformance.parity.reaction import movement, moving
+
+#: Rounding noise in ulps of what an output moves, beyond which its exact reference is no
+#: reference: 0.1 % in float32, over ten times what the least steady model of the zoo shows.
+_LARGEST_NOISE_ULPS = 2.0**13
 
 
 def non_finite(
-    reference: NDArray[np.float64], actual: NDArray[np.float64]
+    reference: NDArray[np.bool_], actual: NDArray[np.bool_]
 ) -> tuple[str | None, str | None]:
     """What NaN and infinity mean for an output: (problem, reason why it is vacuous).
 
     A value that is finite on one side only is a difference. NaN or infinity on both sides
     says nothing about the conversion: NaN equals nothing.
+
+    Args:
+        reference: which elements of the source are finite.
+        actual: which elements of the model are finite; not all of both are.
     """
-    only_actual = np.isfinite(reference) & ~np.isfinite(actual)
-    only_reference = ~np.isfinite(reference) & np.isfinite(actual)
-    both = int(np.count_nonzero(~np.isfinite(reference) & ~np.isfinite(actual)))
-    if only_actual.any():
-        count = int(np.count_nonzero(only_actual))
-        return (
-            f"{count} of {actual.size} elements are NaN or infinite, the source's are finite",
-            None,
-        )
-    if only_reference.any():
-        count = int(np.count_nonzero(only_reference))
-        return (
-            f"{count} of {actual.size} elements are finite, the source's are NaN or infinite",
-            None,
-        )
+    for one, other, text in (
+        (reference, actual, "NaN or infinite, the source's are finite"),
+        (actual, reference, "finite, the source's are NaN or infinite"),
+    ):
+        if count := int(np.count_nonzero(one & ~other)):
+            return f"{count} of {actual.size} elements are {text}", None
+    both = int(np.count_nonzero(~reference & ~actual))
     return None, f"{both} of {actual.size} elements are NaN or infinite on both sides"
 
 
-def forgiving(reference: NDArray[np.float64], accepted: NDArray[np.float64]) -> str | None:
+def forgiving(reference: Float64Array, accepted: Float64Array) -> str | None:
     """Why a limit would let any small answer pass, or None when it would not.
 
     The judge is the answer of all zeros: when that is accepted everywhere, the output's scale
@@ -55,46 +62,36 @@ def forgiving(reference: NDArray[np.float64], accepted: NDArray[np.float64]) -> 
     return None
 
 
-def unresponsive(reference: Sequence[np.ndarray], limit: float) -> str | None:
-    """Why an output does not react to its inputs, or None when it does.
+def noisy(answers: Answers, noise: float) -> str | None:
+    """Why an output's rounding noise is too large to be rounding, or None when it is not.
 
     Args:
-        reference: the source's answers, one array per data set, of equal rank.
-        limit: the largest accepted error; a reaction within it could not be told from noise.
+        answers: an output of floats with a float64 reference.
+        noise: the source's own error.
     """
-    sets = _spread([array[None] for array in _cropped(reference)])
-    size = int(np.prod([min(a.shape[i] for a in reference) for i in range(reference[0].ndim)]))
-    if sets is not None and sets > limit:
+    moves = movement(answers.wanted)
+    eps = max(float(np.finfo(dtype).eps) for dtype in (answers.actual[0].dtype, np.float32))
+    if moves == 0 or noise <= _LARGEST_NOISE_ULPS * eps * moves:
         return None
-    if (sets is None or size < _FEW_ELEMENTS) and reference[0].ndim:
-        # too little overlap to judge by: let the rows of every data set count
-        rows = _spread([a.reshape(a.shape[0], -1) for a in _cropped(reference, keep_first=True)])
-        if rows is not None and rows > limit:
-            return None
-    if limit:
-        spread = 0.0 if sets is None else sets
-        return f"it moves by {spread:.3g} over all inputs, within the accepted error {limit:.3g}"
-    return "it is the same for all inputs"
+    return (
+        f"the source's rounding noise {noise:.3g} is {100 * noise / moves:.2g} % of what the "
+        f"output moves over all inputs ({moves:.3g}): its float64 copy is another model, or its "
+        "own precision does not carry it; any answer about as wrong would pass"
+    )
 
 
-def _cropped(arrays: Sequence[np.ndarray], *, keep_first: bool = False) -> list[np.ndarray]:
-    """The part that all arrays share, from the origin; ``keep_first`` leaves axis 0 whole."""
-    shape = [min(a.shape[i] for a in arrays) for i in range(arrays[0].ndim)]
-    crop = tuple(slice(0, n) for n in shape)
-    if keep_first:
-        crop = (slice(None), *crop[1:])
-    return [array[crop] for array in arrays]
-
-
-def _spread(stacks: Sequence[np.ndarray]) -> float | None:
-    """Largest difference of any element along axis 0 of the stacked arrays; None if empty.
-
-    Values without a distance (strings) count as infinitely far apart when they differ.
-    """
-    stacked = np.concatenate(stacks)
-    if stacked.shape[0] <= 1 or stacked.size == 0:
-        return None
-    if stacked.dtype.kind in "OUS":
-        return float("inf") if (stacked != stacked[:1]).any() else 0.0
-    numbers = stacked.astype(np.float64)
-    return float(np.max(numbers.max(axis=0) - numbers.min(axis=0)))
+def held_constant(
+    answers: Answers,
+    result: OutputParity,
+    accepted: Sequence[Float64Array] | None,
+    reason: str,
+) -> OutputParity:
+    """The result of an output that is declared constant: true to it, or a problem."""
+    result = replace(result, constant=reason)
+    moves = moving(answers, accepted)
+    if moves is None or result.problem is not None:
+        return result
+    problem = (
+        f"declared constant ({reason}), but it moves {moves}: remove it from 'constant_outputs'"
+    )
+    return replace(result, problem=problem)

@@ -2,7 +2,8 @@
 
 Where the source ran in float64, the source's own rounding noise sets the scale::
 
-    noise = max |source fp32 - source fp64|          pooled over the data sets
+    noise = max |source fp32 - source fp64|          pooled over the data sets,
+                                                     and no less than is typical of further sets
     floor = floor_ulps * eps(dtype) * max |source fp64|
     limit = k * noise + floor                        one number per output
 
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.entry import Tolerance
+from conformance.evidence import Noise
 
 #: Used where an entry declares none and the source cannot run in float64.
 DEFAULT_RTOL = 1e-3
@@ -38,10 +40,26 @@ class Limit:
     noise: float | None
 
 
+def rounding_noise(
+    source_fp32: NDArray[np.float64],
+    source_fp64: NDArray[np.float64],
+    further: Noise | None = None,
+) -> float:
+    """How far the source is from its own exact answer, in the output's unit.
+
+    Args:
+        source_fp32: the source's answers, pooled, all finite.
+        source_fp64: the same in float64.
+        further: what is typical of further input sets, where they were drawn.
+    """
+    own = float(np.max(np.abs(source_fp32 - source_fp64)))
+    return own if further is None else max(own, further.max_abs)
+
+
 def limit_for(
     tolerance: Tolerance,
     reference: NDArray[np.float64],
-    source_fp32: NDArray[np.float64] | None,
+    noise: float | None,
     dtype: np.dtype,
     fp64_unavailable: str | None,
 ) -> Limit:
@@ -51,18 +69,17 @@ def limit_for(
         tolerance: the entry's tolerance.
         reference: the output's elements over all data sets, flat: float64 where the source
             could, else the source's own fp32 answers.
-        source_fp32: the source's fp32 answers when ``reference`` is fp64, else None.
+        noise: the source's rounding noise when ``reference`` is fp64, else None.
         dtype: the output's dtype in the ONNX model.
         fp64_unavailable: why there is no fp64 reference.
     """
-    if tolerance.declared or source_fp32 is None:
+    if tolerance.declared or noise is None:
         rtol = DEFAULT_RTOL if tolerance.rtol is None else tolerance.rtol
         atol = DEFAULT_ATOL if tolerance.atol is None else tolerance.atol
         if tolerance.declared:
             rtol, atol = tolerance.rtol or 0.0, tolerance.atol or 0.0
         reason = tolerance.reason if tolerance.declared else fp64_unavailable
         return Limit("declared", reason, atol + rtol * np.abs(reference), None)
-    noise = float(np.max(np.abs(source_fp32 - reference)))
     eps = float(np.finfo(dtype).eps)
     floor = tolerance.floor_ulps * eps * float(np.max(np.abs(reference)))
     return Limit("fp64-referenced", None, np.array(tolerance.k * noise + floor), noise)

@@ -5,6 +5,7 @@ import pytest
 
 from conformance.bundle import DataSet
 from conformance.entry import Tolerance
+from conformance.evidence import Noise
 from conformance.parity.compare import compare
 from conformance.parity.terms import Terms
 
@@ -124,3 +125,33 @@ def test_every_data_set_needs_an_answer():
     """Answers are never paired by truncation."""
     with pytest.raises(ValueError, match="1 answers for 2 data sets"):
         compare(data_sets(), [{"y": SOURCE[0]}], Terms(Tolerance()))
+
+
+def test_every_answer_must_have_every_output():
+    """An output that is missing from a later answer, or extra there, is told like any other."""
+    first, second = ({"y": a.astype("f4")} for a in SOURCE)
+    missing, _ = compared([first, {}])
+    assert missing.problems == ("output 'y' is missing from the ONNX model",)
+    extra, _ = compared([first, {**second, "w": second["y"]}])
+    assert "has an output 'w'" in extra.problems[0]
+
+
+def test_further_noise_widens_the_limit_and_is_counted():
+    """The estimate over further sets raises a luckily small noise; the report says how many."""
+    actual = [{"y": a.astype("f4")} for a in SOURCE]
+    actual[1]["y"][2, 3] += 1e-5
+    terms = Terms(Tolerance())
+    assert compare(data_sets(), actual, terms).outputs[0].noise_sets == 2
+    assert compare(data_sets(), actual, terms).outputs[0].problem is not None
+    wider = Terms(Tolerance(), noise={"y": Noise(5e-6, 9)})
+    (output,) = compare(data_sets(), actual, wider).outputs
+    assert output.problem is None
+    assert (output.noise, output.noise_sets) == (5e-6, 11)
+
+
+def test_without_fp64_there_is_no_noise_to_count():
+    """A declared limit rests on no noise, whatever was estimated."""
+    actual = [{"y": a.astype("f4")} for a in SOURCE]
+    terms = Terms(Tolerance(), "no float64", noise={"y": Noise(5e-6, 9)})
+    (output,) = compare(data_sets(fp64=False), actual, terms).outputs
+    assert (output.rule, output.noise, output.noise_sets) == ("declared", None, None)
