@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -147,6 +148,170 @@ def test_list_of_a_broken_zoo(zoo):
     assert ran.stderr.startswith(f"{zoo}:1:10: not valid YAML")
 
 
+@pytest.fixture
+def stored(zoo):
+    """A function that stores a run of the zoo: id, and how the export of each case ended."""
+
+    def stored(run_id, **ends):
+        from conformance.adapters import catalog
+        from conformance.history import RunWriter
+        from conformance.model import Record, RunHeader, RunPlan, Stage, TestKind, TestRef, Verdict
+        from conformance.zoo import read_zoo
+
+        records = []
+        for located in read_zoo([zoo], catalog()).cases():
+            case = located.case
+            tests = ((TestKind.EXPORT, None), (TestKind.PARITY, "cpu"))
+            for test, provider in tests:
+                identity = case.key if provider is None else case.id_on(provider)
+                ref = TestRef(
+                    test, identity, case.key, case.entry.id, "sklearn", None, (), case.exporter,
+                    case.opset, "fp32", provider, "pytest",
+                )  # fmt: skip
+                verdict, reason = ends.get(f"{case.entry.id}_{case.opset}", ("pass", None))
+                stage = Stage.EXPORT if verdict == "fail" else Stage.PARITY
+                ended = Verdict(verdict)
+                records.append(Record(ref, ended, stage, reason, "2026-11-21T09:23:50+00:00", 1.0))
+        header = RunHeader(run_id, "2026-11-21T09:23:49+00:00", None, {}, {}, 0, ("z",), "pytest")
+        writer = RunWriter(zoo.parent / "reports", header)
+        writer.plan(RunPlan(tuple(record.ref for record in records)))
+        for record in records:
+            writer.append(record)
+        return zoo.parent / "reports"
+
+    return stored
+
+
+NO_CONVERTER = ("fail", "ExportError: no converter for 3 steps")
+
+
+def test_update_proposes_a_patch_that_patch_applies(zoo, stored):
+    """Only a unified diff goes to stdout; the file is as it was; exit code 1."""
+    reports = stored("r1", pca_18=NO_CONVERTER)
+    ran = run("zoo", "update", zoo, "--from", "r1", "--report", reports)
+    assert ran.returncode == 1
+    assert zoo.read_text() == ZOO
+    assert ran.stderr.splitlines() == [
+        "run r1 has 3 of 3 cases",
+        "'expect' of 1 model would change; --write changes the files",
+    ]
+    subprocess.run(["patch", "-p0", zoo], input=ran.stdout, text=True, check=True)
+    assert zoo.read_text() == (
+        f"{ZOO}    expect:\n      stage: export\n      opset: 18\n"
+        '      match: "ExportError: no converter for"\n'
+        '      reason: "seen in run r1: ExportError: no converter for 3 steps"\n'
+    )
+    assert run("zoo", "validate", zoo).returncode == 0
+
+
+def test_update_writes_and_is_then_content(zoo, stored):
+    """``--write`` changes the file with exit code 0, and a second time there is nothing to do."""
+    reports = stored("r1", pca_18=NO_CONVERTER)
+    arguments = ("zoo", "update", zoo, "--from", "latest", "--report", reports)
+    ran = run(*arguments, "--write")
+    assert ran.returncode == 0
+    assert ran.stdout.startswith(f"--- {zoo}\n+++ {zoo}\n")
+    assert zoo.read_text().startswith(f"{ZOO}    expect:\n")
+    again = run(*arguments, "--write")
+    assert (again.returncode, again.stdout) == (0, "")
+    assert again.stderr.splitlines()[-1] == "the zoo files agree with the run"
+
+
+def test_update_takes_back_what_is_gone(zoo, stored):
+    """The latest run decides: a failure that is gone leaves the file as it was before it."""
+    reports = stored("r1", pca_18=NO_CONVERTER)
+    assert run("zoo", "update", zoo, "--from", "r1", "--report", reports, "--write").returncode == 0
+    stored("r2", pca_18=("unexpected-pass", "works now"))
+    done = run("zoo", "update", zoo, "--from", "latest", "--report", reports, "--write")
+    assert done.returncode == 0
+    assert zoo.read_text() == ZOO
+
+
+@pytest.mark.parametrize("name", ["runs/r1.jsonl", "report.json"])
+def test_update_reads_a_run_by_its_path(name, zoo, stored):
+    """A run's own file, or a report that lies in another folder than its run."""
+    from conformance.history import load_report, update_index
+    from conformance.reporters.json import report_json
+
+    reports = stored("r1", pca_18=NO_CONVERTER)
+    path = reports / name
+    if name == "report.json":
+        update_index(reports)
+        path = zoo.parent / "elsewhere.json"
+        path.write_text(json.dumps(report_json(load_report(reports, "r1"))))
+    ran = run("zoo", "update", zoo, "--from", path)
+    assert ran.returncode == 1
+    assert '+      match: "ExportError: no converter for"\n' in ran.stdout
+
+
+def test_update_lists_what_a_person_has_to_decide(zoo, stored):
+    """Vacuous and infra errors never become expectations, and exit code 1 says so."""
+    ends = {"pca_17": ("infra-error", "disk full\x1b[2J"), "pca_18": ("vacuous", "constant")}
+    reports = stored("r1", **ends)
+    ran = run("zoo", "update", zoo, "--from", "r1", "--report", reports, "--write")
+    assert (ran.returncode, ran.stdout, zoo.read_text()) == (1, "", ZOO)
+    left = [line for line in ran.stderr.splitlines() if line.startswith("  left to you: ")]
+    assert [re.search(r"op\d+\S+: (\S+)", line)[1] for line in left] == ["infra-error", "vacuous"]
+    assert "\x1b" not in ran.stderr
+
+
+def test_update_says_what_it_could_not_change(zoo, stored):
+    """A change that a person has to make is told in full, by the name of its entry."""
+    shared = "  expect: {stage: export, reason: x}\n"
+    reports = stored("r1", pca_18=NO_CONVERTER)
+    zoo.write_text(ZOO.replace("models:", f"{shared}models:"))
+    ran = run("zoo", "update", zoo, "--from", "r1", "--report", reports)
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert "  left to you: forest: remove expect[0], by hand: its 'expect' comes from" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("run_from", "why"),
+    [
+        ("r9", "r9.jsonl cannot be read (No such file or directory)"),
+        ("absent.json", "absent.json: No such file or directory"),
+        ("zoo.yaml.json", "zoo.yaml.json is not a report.json of this package"),
+        ("r2", "run r2 has no case of these zoo files: it says nothing about them"),
+    ],
+)
+def test_update_from_a_run_that_cannot_be_used(run_from, why, zoo, stored):
+    """One line on stderr says which file and why, with exit code 2; nothing is written."""
+    zoo.with_name("zoo.yaml.json").write_text("{}")
+    stored("r2")
+    zoo.write_text(ZOO.replace("id: forest", "id: wood").replace("id: pca", "id: svd"))
+    with contextlib.chdir(zoo.parent):
+        ran = run("zoo", "update", "zoo.yaml", "--from", run_from, "--write")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("conformance: error: ")
+    assert why in line
+
+
+def test_update_without_any_run(zoo, monkeypatch, capsys):
+    """``latest`` of an empty folder names the folder."""
+    monkeypatch.chdir(zoo.parent)
+    assert main(["zoo", "update", "zoo.yaml", "--from", "latest"]) == 2
+    assert "there are no runs in reports/runs" in capsys.readouterr().err
+
+
+def test_update_of_a_broken_zoo(zoo):
+    """What is wrong with the zoo comes first, as ``zoo validate`` would say it."""
+    zoo.write_text("models: [")
+    ran = run("zoo", "update", zoo, "--from", "latest")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith(f"{zoo}:1:10: not valid YAML")
+
+
+def test_update_shows_colour_where_it_is_wanted(zoo, stored):
+    """Added lines are green on a terminal, and plain in a pipe."""
+    reports = stored("r1", pca_18=NO_CONVERTER)
+    arguments = ("zoo", "update", zoo, "--from", "r1", "--report", reports)
+    forced = run(*arguments, FORCE_COLOR="1", TERM="xterm-256color", NO_COLOR="")
+    assert "\x1b[32m+    expect:" in forced.stdout
+    assert "\x1b" not in run(*arguments).stdout
+
+
 def test_schema_is_the_published_one(capsys):
     """``zoo schema`` prints JSON Schema for the frameworks of the catalogue."""
     assert main(["zoo", "schema"]) == 0
@@ -172,7 +337,15 @@ def test_version():
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["zoo"], ["zoo", "validate"], ["zoo", "lst"], ["zoo", "list", "--jsn", "x"]]
+    "arguments",
+    [
+        [],
+        ["zoo"],
+        ["zoo", "validate"],
+        ["zoo", "lst"],
+        ["zoo", "list", "--jsn", "x"],
+        ["zoo", "update", "zoo.yaml"],
+    ],
 )
 def test_wrong_usage_exits_with_2(arguments, capsys):
     """Wrong usage is told on stderr with the usage line, and exit code 2."""
@@ -184,7 +357,7 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
     assert err.startswith("usage: conformance")
 
 
-@pytest.mark.parametrize("command", ["validate", "list", "schema"])
+@pytest.mark.parametrize("command", ["validate", "list", "update", "schema"])
 def test_help_teaches(command, capsys):
     """Each command's help says what it does and shows an example."""
     with pytest.raises(SystemExit) as caught:

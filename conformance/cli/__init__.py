@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from conformance import __version__
+from conformance.cli.pack import add_pack
 from conformance.cli.replay import add_replay
 from conformance.cli.zoo import add_zoo
 
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_zoo(commands)
     add_replay(commands)
+    add_pack(commands)
     return parser
 
 

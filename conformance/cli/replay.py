@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from conformance.cli.words import counted
 
@@ -54,9 +53,8 @@ def add_replay(commands: Any) -> None:
     replay.add_argument(
         "--timeout",
         type=_positive,
-        default=300.0,
         metavar="SECONDS",
-        help="for one model (default: 300)",
+        help="for one model (default: what the entry of a bundle allows, 300 for other models)",
     )
     replay.add_argument("--json", type=Path, metavar="OUT", help="write the results to a file")
     replay.add_argument(
@@ -91,7 +89,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         with contextlib.ExitStack() as stack:
             out = None
             if arguments.json is not None:
-                out = stack.enter_context(arguments.json.open("w", encoding="utf-8"))
+                out = stack.enter_context(arguments.json.open("wb"))
             return _replay_all(arguments, out)
     except ProviderAbsent as error:
         return _refuse(str(error))
@@ -108,10 +106,10 @@ def _refuse(reason: str) -> int:
     return 2
 
 
-def _replay_all(arguments: argparse.Namespace, out: TextIO | None) -> int:
+def _replay_all(arguments: argparse.Namespace, out: BinaryIO | None) -> int:
     from conformance.execution.child import children
-    from conformance.model import Verdict, to_json
-    from conformance.replay import Replay, find_model_folders
+    from conformance.model import Verdict
+    from conformance.replay import CasesFile, Replay, case_of, find_model_folders
 
     counts: dict[Verdict, int] = {}
     empty = []
@@ -123,25 +121,23 @@ def _replay_all(arguments: argparse.Namespace, out: TextIO | None) -> int:
         atol=arguments.atol,
         timeout_s=arguments.timeout,
     )
-    separator = "["
+    cases = None if out is None else CasesFile(out)
     try:
         for root in arguments.folder:
             before = sum(counts.values())
             for folder in find_model_folders(root):
                 result = replay.run(folder)
                 counts[result.verdict] = counts.get(result.verdict, 0) + 1
-                if out is not None:
-                    out.write(f"{separator}\n{json.dumps(to_json(result))}")
-                    separator = ","
+                if cases is not None:
+                    cases.add(case_of(result, _tolerance(arguments)))
                 if not arguments.quiet or result.verdict is not Verdict.PASS:
                     print(_replayed_line(result), flush=True)
             if sum(counts.values()) == before:
                 empty.append(root)
     finally:
         executor.close()
-        if out is not None:
-            # a list that can be read, also of a replay that was interrupted
-            out.write("[]\n" if separator == "[" else "\n]\n")
+        if cases is not None:
+            cases.close()
     if counts:
         listed = ", ".join(f"{v.glyph} {counts[v]} {v}" for v in Verdict if v in counts)
         print(f"{counted(sum(counts.values()), 'model')} on {arguments.provider}: {listed}")
@@ -153,6 +149,19 @@ def _replay_all(arguments: argparse.Namespace, out: TextIO | None) -> int:
             "with one .onnx file and at least one test_data_set_N beside it"
         )
     return 0
+
+
+def _tolerance(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The tolerance as it was given, to be given again; nothing where it is ONNX's own."""
+    from conformance.replay import ONNX_ATOL, ONNX_RTOL
+
+    given = {"--rtol": (arguments.rtol, ONNX_RTOL), "--atol": (arguments.atol, ONNX_ATOL)}
+    return tuple(
+        word
+        for option, (value, default) in given.items()
+        if value != default
+        for word in (option, repr(value))
+    )
 
 
 def _replayed_line(result: Replayed) -> str:

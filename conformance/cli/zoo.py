@@ -1,4 +1,4 @@
-"""``conformance zoo``: check and list zoo files."""
+"""``conformance zoo``: check, list and update zoo files."""
 
 # ruff: noqa: T201  printing is what a command is for
 
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.cli.update import add_update
 from conformance.cli.words import counted
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 
 def add_zoo(commands: Any) -> None:
-    """Add ``zoo validate``, ``zoo list`` and ``zoo schema``."""
+    """Add ``zoo validate``, ``zoo list``, ``zoo update`` and ``zoo schema``."""
     zoo = commands.add_parser(
         "zoo",
-        help="check and list zoo files",
-        description="Checks and lists zoo files: the YAML files that say which models to prove.",
+        help="check, list and update zoo files",
+        description="Checks, lists and updates zoo files: the YAML files that say which\n"
+        "models to prove.",
     )
     actions = zoo.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -48,6 +50,8 @@ def add_zoo(commands: Any) -> None:
     _add_files(listing)
     listing.add_argument("--json", action="store_true", help="print a JSON list (default: a table)")
     listing.set_defaults(run=_zoo_list)
+
+    add_update(actions)
 
     schema = actions.add_parser(
         "schema",

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from conformance.entry import ZooEntry, check_reference
-from conformance.model import Case, FrameworkInfo
+from conformance.entry import check_reference
+from conformance.model import FrameworkInfo
 from conformance.providers import PROVIDERS
 from conformance.variants import VARIANTS
 from conformance.zoo.messages import check_model
@@ -104,27 +104,6 @@ def _check_repeats(key: str, items: Iterable[Node]) -> Flaws:
         if item.value in seen:
             yield item.at, f"{key} lists {item.value} twice"
         seen.add(item.value)
-
-
-def check_expectations(node: Node, entry: ZooEntry, cases: Iterable[Case]) -> Flaws:
-    """Find the known failures that no case of the entry can have: they would never be seen."""
-    tried = [(c.exporter, c.opset, provider) for c in cases for provider in entry.providers]
-    written = node.children.get("expect")
-    items = [] if written is None else written.items() or [written]
-    for expectation, item in zip(entry.expect, items, strict=True):
-        chosen = (expectation.exporter, expectation.opset, expectation.provider)
-        if not any(
-            all(want in (None, has) for want, has in zip(chosen, case, strict=True))
-            for case in tried
-        ):
-            wanted = _label(chosen)
-            known = ", ".join(dict.fromkeys(_label(case) for case in tried))
-            yield item.at, f"no case of {quote(entry.id)} is {wanted}; it has {known}"
-
-
-def _label(chosen: tuple[str | None, int | None, str | None]) -> str:
-    exporter, opset, provider = chosen
-    return "-".join(filter(None, (exporter, f"op{opset}" if opset else None, provider)))
 
 
 def _list(entry: Node, key: str) -> list[Node]:

@@ -3,7 +3,7 @@
 The grammar is entirely ruamel's. What is replaced is how its parts are put together:
 the loader asks for each token about nine times and goes through properties and a mark
 object every time, which is half of its run time. Here all tokens are scanned first, marks
-are ``(line, column)`` counted from 0, and the version is always YAML 1.2.
+are plain tuples (:class:`Mark`), and the version is always YAML 1.2.
 """
 
 from __future__ import annotations
@@ -25,6 +25,15 @@ DEPTH_LIMIT = 64
 _YAML_1_2 = (1, 2)
 
 
+class Mark(NamedTuple):
+    """A place in the text, counted from 0."""
+
+    line: int
+    column: int
+    #: In characters from the start of the text.
+    offset: int
+
+
 class YamlError(Exception):
     """The text is not YAML from :attr:`position` on."""
 
@@ -37,7 +46,7 @@ def events(text: str) -> Iterator[Event]:
     """Parse ``text``, whose characters :func:`conformance.zoo.decoding.decode` accepted.
 
     Yields:
-        ruamel's events, with marks ``(line, column)`` counted from 0.
+        ruamel's events, whose marks are of the type :class:`Mark`.
 
     Raises:
         YamlError: when the text is not YAML; events before that place were yielded.
@@ -48,8 +57,8 @@ def events(text: str) -> Iterator[Event]:
         while parser.check_event():
             yield parser.get_event()
     except MarkedYAMLError as error:
-        line, column = error.problem_mark or error.context_mark or (0, 0)
-        raise YamlError((line + 1, column + 1), _sentence(error)) from error
+        mark = error.problem_mark or error.context_mark or Mark(0, 0, 0)
+        raise YamlError((mark.line + 1, mark.column + 1), _sentence(error)) from error
 
 
 def _sentence(error: MarkedYAMLError) -> str:
@@ -60,14 +69,9 @@ def _sentence(error: MarkedYAMLError) -> str:
     return f"not valid YAML: {problem}{context}"
 
 
-class _Mark(NamedTuple):
-    line: int
-    column: int
-
-
 class _PlainReader(Reader):
-    def get_mark(self) -> _Mark:
-        return _Mark(self.line, self.column)
+    def get_mark(self) -> Mark:
+        return Mark(self.line, self.column, self.index)
 
     def forward(self, length: int = 1) -> None:
         end = self.pointer + length

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,22 +31,30 @@ class ZooFile:
     models: tuple[Node, ...]
 
 
-def load_files(paths: Sequence[Path], findings: Findings) -> list[ZooFile]:
+def load_files(
+    paths: Sequence[Path], findings: Findings, contents: Mapping[Path, bytes]
+) -> list[ZooFile]:
     """Read zoo files and what they include.
 
     A file's includes come before its own models. A file that is reached twice is read
     once, at its first place; a file that includes itself, directly or not, is a problem.
+
+    Args:
+        paths: the zoo files.
+        findings: gets what is wrong with them.
+        contents: resolved path to content, for files that are not read from disk.
     """
-    loader = _Loader(findings)
+    loader = _Loader(findings, contents)
     for path in paths:
         loader.load(path, (path, START), ())
     return loader.files
 
 
 class _Loader:
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, contents: Mapping[Path, bytes]) -> None:
         self.files: list[ZooFile] = []
         self._findings = findings
+        self._contents = contents
         self._seen: set[Path] = set()
 
     def load(self, path: Path, named_at: tuple[Path, Position], within: tuple[Path, ...]) -> None:
@@ -87,7 +95,8 @@ class _Loader:
 
     def _read(self, path: Path, named_at: tuple[Path, Position]) -> str | None:
         try:
-            return decode(path.read_bytes())
+            content = self._contents.get(_resolve(path))
+            return decode(path.read_bytes() if content is None else content)
         except TextError as error:
             self._findings.add_all(path, error.flaws)
         except FileNotFoundError:

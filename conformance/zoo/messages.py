@@ -28,6 +28,8 @@ _TYPES = {
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
+    "date_type": "a date such as 2027-01-31",
+    "date_parsing": "a date such as 2027-01-31",
 }
 _BOUNDS = {
     "greater_than": ("more than", "gt"),

@@ -257,5 +257,5 @@ class _Builder:
 
 
 def _position(event: Event) -> Position:
-    line, column = event.start_mark
-    return line + 1, column + 1
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1

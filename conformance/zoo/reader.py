@@ -22,8 +22,9 @@ from pydantic import JsonValue
 
 from conformance.entry import Expectation, ZooEntry
 from conformance.model import Case, FrameworkInfo
-from conformance.zoo.checks import check_expectations, check_names
+from conformance.zoo.checks import check_names
 from conformance.zoo.expand import expand
+from conformance.zoo.expectations import check_expectations
 from conformance.zoo.files import ZooFile, load_files
 from conformance.zoo.messages import check_model
 from conformance.zoo.nodes import Node
@@ -79,19 +80,24 @@ class Zoo:
         )
 
 
-def read_zoo(paths: Sequence[Path], frameworks: Mapping[str, FrameworkInfo]) -> Zoo:
+def read_zoo(
+    paths: Sequence[Path],
+    frameworks: Mapping[str, FrameworkInfo],
+    contents: Mapping[Path, bytes] | None = None,
+) -> Zoo:
     """Read and validate zoo files and everything they include.
 
     Args:
         paths: the zoo files.
         frameworks: the known frameworks by name.
+        contents: resolved path to content, to read a file as it would be after a change.
 
     Raises:
         ZooError: with all that is wrong, in all files.
     """
     findings = Findings()
     reader = _Reader(frameworks, findings)
-    for file in load_files(paths, findings):
+    for file in load_files(paths, findings, contents or {}):
         reader.read(file)
     if findings.has_any():
         raise ZooError(findings.sorted())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -64,9 +65,31 @@ WRONG_VALUES = {
     "expect: {stage: load, reason: x, exporter: torchscript}": (
         "6:13: no case of 'cnn' is torchscript; it has dynamo-op18-cpu"
     ),
-    "expect: [{stage: load, reason: x}, {stage: load, reason: x, opset: 17, provider: cpu}]": (
+    "expect: [{stage: load, reason: x}, {stage: session, reason: x, opset: 17, provider: cpu}]": (
         "6:40: no case of 'cnn' is op17-cpu; it has dynamo-op18-cpu"
     ),
+    "expect: {stage: load, reason: x, expires: soon}": (
+        "6:47: expect.expires must be a date such as 2027-01-31, not the text 'soon'"
+    ),
+    "expect: {stage: load, reason: x, expires: 2027-02-30}": (
+        "6:47: expect.expires must be a date such as 2027-01-31, not the text '2027-02-30'"
+    ),
+    "expect: {stage: load, reason: x, expires: 20270131}": (
+        "6:47: expect.expires must be a date such as 2027-01-31, not the number 20270131"
+    ),
+    "expect: {stage: load, reason: x, expires: '86400'}": (
+        "6:13: expires must be a date such as 2027-01-31, not '86400'"
+    ),
+    "constant_outputs: [bias]": "6:23: constant_outputs must be a mapping, not a list",
+    "constant_outputs: {bias: 3}": ("6:30: constant_outputs.bias must be text, not the number 3"),
+    "constant_outputs: {bias: }": "6:24: constant_outputs.bias must be text, not empty",
+    "mutation: {max_missed_rate: 2, reason: x}": (
+        "6:33: mutation.max_missed_rate must be at most 1, not the number 2"
+    ),
+    "mutation: {max_missed_rate: 0.5}": (
+        "6:15: mutation: a rate other than the default needs a 'reason'"
+    ),
+    "mutation: {rate: 0.5}": "6:16: unknown key 'rate' in mutation",
     "framwork: x": "6:5: unknown key 'framwork'; did you mean 'framework'?",
     "zzz: x": "6:5: unknown key 'zzz'",
 }
@@ -378,6 +401,17 @@ def test_expectations_are_read_as_one_or_many(write, frameworks):
     """``expect`` may be one mapping or a list; selectors must match some case."""
     one = "    expect: {stage: parity, reason: x, opset: 18, provider: cpu}\n"
     many = "    expect:\n      - {stage: export, reason: x}\n      - {stage: parity, reason: y}\n"
-    for text, stages in ((one, ["parity"]), (many, ["export", "parity"])):
+    for text, stages in (
+        (one, ["parity"]),
+        (f"    opsets: [17, 18]\n{many}", ["export", "parity"]),
+    ):
         (located,) = read_zoo([write(ENTRY + text)], frameworks).entries
         assert [known.stage for known in located.entry.expect] == stages
+
+
+@pytest.mark.parametrize("day", ["2027-01-31", "'2027-01-31'", '"2027-01-31"'])
+def test_an_expectation_expires_on_a_day(day, write, frameworks):
+    """A date is one with and without quotes."""
+    text = f"    expect: {{stage: load, reason: x, expires: {day}}}\n"
+    (located,) = read_zoo([write(ENTRY + text)], frameworks).entries
+    assert located.entry.expect[0].expires == date(2027, 1, 31)
