@@ -23,6 +23,7 @@ from conformance.adapters.sklearn_conversion import (
     conversion_arguments,
     last_step,
 )
+from conformance.adapters.sklearn_margins import margins
 from conformance.adapters.sklearn_rounding import rounded_to_float32
 from conformance.errors import ExportError, LoadError
 from conformance.model import FrameworkInfo
@@ -54,7 +55,7 @@ class SklearnModel:
 
 
 class SklearnAdapter:
-    """See :class:`~conformance.adapters.contract.Adapter`."""
+    """See :class:`~conformance.adapters.contract.Adapter` and its ``KnowsMargins``."""
 
     info: ClassVar[FrameworkInfo] = FrameworkInfo(
         name="sklearn",
@@ -107,6 +108,12 @@ class SklearnAdapter:
     def in_float64(self, model: SklearnModel) -> SklearnModel:
         """The untouched estimator: scikit-learn's own precision is float64."""
         return replace(model, answering=model.estimator, float64=True)
+
+    def margins(self, model: SklearnModel, feeds: Mapping[str, np.ndarray]) -> Arrays | None:
+        """How close the trees came to another leaf; if there are any, they decide every output."""
+        table = _table(model.estimator, feeds)
+        narrowest = margins(model.estimator, rounded_to_float32(model.estimator), table)
+        return None if narrowest is None else {o.name: narrowest for o in model.outputs}
 
     def export(self, model: SklearnModel, job: Job, feeds: Arrays, path: Path) -> None:
         """Convert the untouched estimator with skl2onnx."""

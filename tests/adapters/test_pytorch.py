@@ -4,19 +4,17 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import proving
 import pytest
+from proving import as_float64, assert_proven
 
-from conformance import runtime
 from conformance.adapters import pytorch
 from conformance.adapters.contract import Job
 from conformance.adapters.pytorch import PyTorchAdapter
 from conformance.adapters.pytorch_export import PyTorchConversion
-from conformance.bundle import DataSet
-from conformance.entry import Tolerance, ZooEntry
+from conformance.entry import ZooEntry
 from conformance.errors import ExportError, LoadError, ReferenceRunError
 from conformance.model import Case
-from conformance.onnx_check import check_model
-from conformance.parity.compare import compare
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
@@ -63,34 +61,11 @@ def loaded(model, job):
 
 
 def answers(model, feeds):
-    return ADAPTER.outputs(model, ADAPTER.bind(model, feeds)())
-
-
-def as_float64(feeds):
-    return {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in feeds.items()}
+    return proving.answers(ADAPTER, model, feeds)
 
 
 def proof(model, job, sets, path):
-    """Export, check and compare on all input sets."""
-    ADAPTER.export(model, job, sets[0], path)
-    reference = ADAPTER.in_float64(model)
-    data = [DataSet(s, answers(model, s), answers(reference, as_float64(s))) for s in sets]
-    check_model(
-        path,
-        opset=18,
-        inputs=sets[0],
-        outputs=list(data[0].outputs),
-        dynamic=job.case.entry.dynamic_axes(),
-    )
-    session = runtime.create_session(path, "cpu")
-    return compare(data, [runtime.run(session, s) for s in sets], Tolerance(), None)
-
-
-def assert_proven(report, names):
-    assert [output.name for output in report.outputs] == names
-    assert report.all_problems == ()
-    assert report.vacuous_outputs == ()
-    assert {o.rule for o in report.outputs if o.dtype == "float32"} == {"fp64-referenced"}
+    return proving.proof(ADAPTER, model, job, sets, path)
 
 
 def ones(*shape):
@@ -127,10 +102,7 @@ def test_a_changed_weight_is_caught(cnn, tmp_path):
     values[3] += 1e-3 * np.abs(values).max()
     weights.CopyFrom(numpy_helper.from_array(values, weights.name))
     onnx.save(damaged, path)
-    reference = ADAPTER.in_float64(model)
-    data = [DataSet(s, answers(model, s), answers(reference, as_float64(s))) for s in sets]
-    session = runtime.create_session(path, "cpu")
-    report = compare(data, [runtime.run(session, s) for s in sets], Tolerance(), None)
+    report = proving.compared(path, proving.data_sets(ADAPTER, model, sets))
     assert "its limit" in report.all_problems[0]
 
 

@@ -1,21 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import proving
 import pytest
+from proving import as_float64
 
 from conformance import runtime
 from conformance.adapters.contract import Job
 from conformance.adapters.sklearn import SklearnAdapter
 from conformance.adapters.sklearn_conversion import SklearnConversion
-from conformance.bundle import DataSet
-from conformance.entry import Tolerance, ZooEntry
+from conformance.adapters.sklearn_margins import margins
+from conformance.adapters.sklearn_rounding import rounded_to_float32
+from conformance.entry import ZooEntry
 from conformance.errors import ExportError, LoadError
 from conformance.model import Case
 from conformance.onnx_check import check_model
-from conformance.parity.compare import compare
 
 sklearn = pytest.importorskip("sklearn")
 joblib = pytest.importorskip("joblib")
@@ -57,11 +60,7 @@ def job_for(
 
 
 def answers(model, feeds):
-    return ADAPTER.outputs(model, ADAPTER.bind(model, feeds)())
-
-
-def as_float64(feeds):
-    return {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in feeds.items()}
+    return proving.answers(ADAPTER, model, feeds)
 
 
 def converted(source, sets, path, **conversion):
@@ -74,12 +73,10 @@ def converted(source, sets, path, **conversion):
 
 def proof(model, sets, path):
     """The parity report of a converted model on all input sets."""
-    reference = ADAPTER.in_float64(model)
-    data = [DataSet(s, answers(model, s), answers(reference, as_float64(s))) for s in sets]
+    data = proving.data_sets(ADAPTER, model, sets)
     dynamic = {name: {0: "samples"} for name in sets[0]}
     check_model(path, opset=22, inputs=sets[0], outputs=list(data[0].outputs), dynamic=dynamic)
-    session = runtime.create_session(path, "cpu")
-    return compare(data, [runtime.run(session, s) for s in sets], Tolerance(), None)
+    return proving.compared(path, data)
 
 
 FAMILIES = [
@@ -205,6 +202,160 @@ def test_the_reference_stays_in_float64():
     double = answers(ADAPTER.in_float64(model), as_float64(feeds))["probabilities"]
     assert (single.dtype, double.dtype) == (np.float32, np.float64)
     assert (double != double.astype(np.float32)).any()
+
+
+def ensembles():
+    """One of each kind of estimator that decides by trees, and the trees that are inside it."""
+    from sklearn import ensemble as e
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
+
+    tree = DecisionTreeClassifier(random_state=0)
+    few = {"n_estimators": 3, "random_state": 0}
+    members = [("linear", LogisticRegression(max_iter=5000)), ("tree", tree)]
+    return [
+        tree,
+        ExtraTreeClassifier(random_state=0),
+        e.RandomForestClassifier(**few),
+        e.RandomForestRegressor(**few),
+        e.ExtraTreesClassifier(**few),
+        e.GradientBoostingClassifier(**few),
+        e.GradientBoostingRegressor(**few),
+        e.BaggingClassifier(max_features=0.5, **few),
+        e.BaggingClassifier(e.AdaBoostClassifier(**few), **few),
+        e.AdaBoostClassifier(**few),
+        e.VotingClassifier(members),
+        e.StackingRegressor([("tree", e.RandomForestRegressor(**few))], Ridge(), cv=2),
+        e.IsolationForest(max_features=0.5, **few),
+        e.HistGradientBoostingClassifier(max_iter=3),
+    ]
+
+
+def margins_of(estimator, table):
+    return margins(estimator, rounded_to_float32(estimator), table)
+
+
+def trees_in(estimator):
+    """The trees of an ensemble whose members all see the whole table."""
+    if hasattr(estimator, "tree_"):
+        return [estimator.tree_]
+    members = np.ravel(np.array(getattr(estimator, "estimators_", []), dtype=object))
+    return [tree for member in members for tree in trees_in(member)]
+
+
+WHOLE = [
+    e for e in ensembles() if not hasattr(e, "max_iter") and getattr(e, "max_features", 1) != 0.5
+]
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero encountered in log:RuntimeWarning")
+@pytest.mark.parametrize("estimator", WHOLE, ids=lambda e: type(e).__name__)
+def test_the_margin_is_that_of_the_closest_node_on_the_decision_paths(estimator):
+    """Scikit-learn's own decision paths, followed node by node, give the same figures."""
+    x, y, held_out, _ = models.split("wine")
+    estimator.fit(x, y)
+    rows = held_out[:9].astype(np.float32)
+    closest = np.full(len(rows), np.inf)
+    for tree in trees_in(estimator):
+        path = tree.decision_path(rows)
+        for row, node in zip(*path.nonzero(), strict=True):
+            if tree.children_left[node] != -1:
+                threshold = tree.threshold[node]
+                distance = abs(float(rows[row, tree.feature[node]]) - threshold)
+                ulps = distance / np.spacing(np.float32(abs(threshold)))
+                closest[row] = min(closest[row], ulps)
+    assert np.isfinite(closest).all()
+    assert margins_of(estimator, rows).tolist() == closest.tolist()
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero encountered in log:RuntimeWarning")
+@pytest.mark.parametrize("estimator", ensembles(), ids=lambda e: type(e).__name__)
+def test_a_row_at_a_threshold_has_no_margin(estimator):
+    """A value next to a threshold on its path is found in every kind of ensemble."""
+    x, y, held_out, _ = models.split("wine")
+    estimator.fit(x, y)
+    row = held_out[:1].copy()
+    feature, threshold = root_of(estimator)
+    row[0, feature] = np.float32(threshold)
+    assert margins_of(estimator, row)[0] <= 1
+
+
+def root_of(estimator):
+    """Feature and threshold of the root of the first tree in an estimator."""
+    if hasattr(estimator, "_predictors"):
+        node = estimator._predictors[0][0].nodes[0]
+        return node["feature_idx"], node["num_threshold"]
+    features = None
+    while not hasattr(estimator, "tree_"):
+        if hasattr(estimator, "estimators_features_"):
+            features = estimator.estimators_features_[0]
+        # in a voting of two, the tree is the last
+        estimator = np.ravel(np.array(estimator.estimators_, dtype=object))[
+            -1 if hasattr(estimator, "voting") else 0
+        ]
+    feature = estimator.tree_.feature[0]
+    return feature if features is None else features[feature], estimator.tree_.threshold[0]
+
+
+def test_missing_values_follow_their_own_branch():
+    """NaN is sent left or right as at training, and is close to no threshold."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    x = np.array([[np.nan, 0], [np.nan, 0], [1.0, 0], [2.0, 0], [2.0, 5.0], [2.0, 6.0]])
+    tree = DecisionTreeClassifier(random_state=0).fit(x, [0, 0, 1, 1, 2, 2])
+    assert np.isfinite(margins_of(tree, x)[2:]).all()
+    lonely = DecisionTreeClassifier().fit(x[:4, :1], [0, 0, 1, 1])
+    assert margins_of(lonely, x[:1, :1]).tolist() == [np.inf]
+
+
+def test_no_trees_no_margins():
+    """Estimators that do not decide by thresholds say so."""
+    feeds = models.held_out(seed=0, data="iris")[0]
+    assert ADAPTER.margins(ADAPTER.load(job_for("logistic_regression", feeds)), feeds) is None
+
+
+def near_thresholds(pipeline, rows):
+    """Rows with one feature within four float32 steps of where a root's comparison turns over."""
+    near = []
+    for number, tree in enumerate(pipeline[-1].estimators_):
+        feature, threshold = tree.tree_.feature[0], tree.tree_.threshold[0]
+        scaler = pipeline[0]
+        value = np.float32(threshold * scaler.scale_[feature] + scaler.mean_[feature])
+        for steps in range(-4, 5):
+            row = rows[number % len(rows)].astype(np.float32)
+            row[feature] = value + steps * np.spacing(value)
+            near.append(row)
+    return np.array(near)
+
+
+def test_a_converted_forest_differs_only_where_the_margin_is_within_an_ulp(tmp_path):
+    """Behind a scaler some rows at a threshold get another leaf in float32; no other row does."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    x, y, held_out, _ = models.split("wine")
+    pipeline = models._scaled(RandomForestClassifier(50, random_state=0)).fit(x, y)
+    sets = [{"x": near_thresholds(pipeline, held_out)}, {"x": held_out.astype(np.float32)}]
+    path = tmp_path / "model.onnx"
+    job = job_for("random_forest", sets[0])
+    model = replace(ADAPTER.load(job), estimator=pipeline, answering=rounded_to_float32(pipeline))
+    ADAPTER.export(model, job, sets[0], path)
+    session = runtime.create_session(path, "cpu")
+    wanted = [answers(ADAPTER.in_float64(model), as_float64(feeds)) for feeds in sets]
+    actual = [runtime.run(session, feeds) for feeds in sets]
+    margin = [ADAPTER.margins(model, feeds)["probabilities"] for feeds in sets]
+    leaf = 0.5 / 50
+    differs = [
+        np.abs(a["probabilities"] - w["probabilities"]).max(axis=1) > leaf
+        for a, w in zip(actual, wanted, strict=True)
+    ]
+    # the second set is plain held-out data: this happens without anybody looking for it
+    for differing, narrowest in zip(differs, margin, strict=True):
+        assert differing.any()
+        assert (narrowest[differing] <= 1).all()
+        assert (narrowest > 1).any()
+    report = proof(model, sets[1:], path)
+    assert report.all_problems == report.vacuous_outputs == ()
+    assert report.outputs[1].set_aside == np.count_nonzero(differs[1])
 
 
 def test_a_custom_conversion_function_replaces_the_stock_converter(tmp_path):

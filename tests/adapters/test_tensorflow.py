@@ -6,17 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import proving
 import pytest
 
 from conformance.adapters.contract import Job
 from conformance.adapters.tensorflow import TensorFlowAdapter
 from conformance.adapters.tensorflow_conversion import TensorFlowConversion
-from conformance.bundle import DataSet
-from conformance.entry import Tolerance, ZooEntry
+from conformance.entry import ZooEntry
 from conformance.errors import ExportError, Float64Unavailable, LoadError, ReferenceRunError
 from conformance.model import Case
-from conformance.onnx_check import check_model
-from conformance.parity.compare import compare
 
 pytest.importorskip("tensorflow")
 pytest.importorskip("tf2onnx")
@@ -232,10 +230,6 @@ def sets_of(**shapes) -> list[dict[str, np.ndarray]]:
     ]
 
 
-def run_source(adapter, model, feeds):
-    return adapter.outputs(model, adapter.bind(model, feeds)())
-
-
 def run_onnx(path, feeds):
     import onnxruntime
 
@@ -246,27 +240,10 @@ def run_onnx(path, feeds):
 
 def proven(adapter, job, sets, path) -> list[str]:
     """Convert, check the file and compare all outputs; the names of the outputs, in order."""
-    model = adapter.load(job)
-    source = [run_source(adapter, model, feeds) for feeds in sets]
-    wide = adapter.in_float64(model)
-    fp64 = [
-        run_source(adapter, wide, {n: a.astype(np.float64) for n, a in feeds.items()})
-        for feeds in sets
-    ]
-    adapter.export(model, job, sets[0], path)
-    check_model(
-        path,
-        opset=job.case.opset,
-        inputs=sets[0],
-        outputs=list(source[0]),
-        dynamic=job.case.entry.dynamic_axes(),
-    )
-    data_sets = [DataSet(*parts) for parts in zip(sets, source, fp64, strict=True)]
-    report = compare(data_sets, [run_onnx(path, feeds) for feeds in sets], Tolerance(), None)
-    assert not report.all_problems
-    assert not report.vacuous_outputs
-    assert {output.rule for output in report.outputs} == {"fp64-referenced"}
-    return list(source[0])
+    report = proving.proof(adapter, adapter.load(job), job, sets, path)
+    names = [output.name for output in report.outputs]
+    proving.assert_proven(report, names)
+    return names
 
 
 def signed(signature) -> TensorFlowConversion:
@@ -388,7 +365,7 @@ def test_a_file_with_code_is_read_only_when_trusted(adapter, job, zoo):
         adapter.load(job(source={"path": "code.keras"}))
     model = adapter.load(job(source={"path": "code.keras", "allow_pickle": True}))
     feeds = sets_of(x=(6,))[0]
-    (doubled,) = run_source(adapter, model, feeds).values()
+    (doubled,) = proving.answers(adapter, model, feeds).values()
     np.testing.assert_array_equal(doubled, feeds["x"] * 2)
 
 
@@ -427,8 +404,8 @@ def test_float64_differs_from_float32_by_rounding_only(adapter, job, factory):
     feeds = sets_of(x=(5, 6) if factory == "recurrent" else (6,))[0]
     model = adapter.load(job(factory))
     wide = adapter.in_float64(model)
-    (answer,) = run_source(adapter, wide, {"x": feeds["x"].astype(np.float64)}).values()
-    (narrow,) = run_source(adapter, model, feeds).values()
+    (answer,) = proving.answers(adapter, wide, {"x": feeds["x"].astype(np.float64)}).values()
+    (narrow,) = proving.answers(adapter, model, feeds).values()
     assert (answer.dtype, narrow.dtype) == (np.float64, np.float32)
     noise = np.abs(answer - narrow).max()
     assert 0 < noise < 1e-5 * np.abs(answer).max()

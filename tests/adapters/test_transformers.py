@@ -6,7 +6,9 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import proving
 import pytest
+from proving import assert_proven
 
 from conformance import runtime
 from conformance.adapters.contract import Job
@@ -15,12 +17,9 @@ from conformance.adapters.transformers import (
     TransformersConversion,
     _float32_means_float64,
 )
-from conformance.bundle import DataSet
-from conformance.entry import Tolerance, ZooEntry
+from conformance.entry import ZooEntry
 from conformance.errors import ExportError, InputsError, LoadError, ReferenceRunError
 from conformance.model import Case
-from conformance.onnx_check import check_model
-from conformance.parity.compare import compare
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -79,34 +78,11 @@ def texts(seed, batch, tokens, vocabulary=90):
 
 
 def answers(model, feeds):
-    return ADAPTER.outputs(model, ADAPTER.bind(model, feeds)())
-
-
-def as_float64(feeds):
-    return {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in feeds.items()}
+    return proving.answers(ADAPTER, model, feeds)
 
 
 def proof(model, job, sets, path):
-    """Export, check and compare on all input sets."""
-    reference = ADAPTER.in_float64(model)
-    data = [DataSet(s, answers(model, s), answers(reference, as_float64(s))) for s in sets]
-    ADAPTER.export(model, job, sets[0], path)
-    check_model(
-        path,
-        opset=18,
-        inputs=sets[0],
-        outputs=list(data[0].outputs),
-        dynamic=job.case.entry.dynamic_axes(),
-    )
-    session = runtime.create_session(path, "cpu")
-    return compare(data, [runtime.run(session, s) for s in sets], Tolerance(), None)
-
-
-def assert_proven(report, names):
-    assert [output.name for output in report.outputs] == names
-    assert report.all_problems == ()
-    assert report.vacuous_outputs == ()
-    assert {o.rule for o in report.outputs if o.dtype == "float32"} == {"fp64-referenced"}
+    return proving.proof(ADAPTER, model, job, sets, path)
 
 
 # -- architectures -----------------------------------------------------------------------
@@ -435,11 +411,8 @@ def test_a_changed_weight_is_caught(saved, tmp_path):
         weight = model.module.encoder.layer[0].output.dense.weight
         weight[3] += 1e-3 * weight.abs().max()
     ADAPTER.export(model, job, sets[0], tmp_path / "model.onnx")
-    right = ADAPTER.load(job)
-    reference = ADAPTER.in_float64(right)
-    data = [DataSet(s, answers(right, s), answers(reference, s)) for s in sets]
-    session = runtime.create_session(tmp_path / "model.onnx", "cpu")
-    report = compare(data, [runtime.run(session, s) for s in sets], Tolerance(), None)
+    right = proving.data_sets(ADAPTER, ADAPTER.load(job), sets)
+    report = proving.compared(tmp_path / "model.onnx", right)
     assert "its limit" in report.all_problems[0]
 
 
