@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,6 +31,11 @@ class Linear:
 class Honest:
     """Does everything right."""
 
+    #: What the tests of liars put into the zoo as the entry's ``inputs``.
+    inputs: ClassVar = {
+        "spec": {"x": {"shape": ["batch", 3]}},
+        "sets": [{"batch": 4}, {"batch": 7}],
+    }
     info = FrameworkInfo("miniature", ("mini",), 18, (13, 21), (), "", (), Conversion)
 
     def load(self, job):
@@ -51,22 +57,38 @@ class Honest:
 
     def write(self, model, job, path, *, outputs=("y", "z"), batch="batch", op="Relu"):
         """Write the model as ONNX; the arguments let a liar lie."""
-        import onnx
-        from onnx import TensorProto, helper, numpy_helper
+        from onnx import helper
 
-        y, z = (helper.make_tensor_value_info(o, TensorProto.FLOAT, [batch, 2]) for o in outputs)
-        graph = helper.make_graph(
-            [
-                helper.make_node("Gemm", ["x", "w", "b"], [outputs[0]]),
-                helper.make_node(op, [outputs[0]], [outputs[1]]),
-            ],
-            "linear",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 3])],
-            [y, z],
-            [numpy_helper.from_array(model.weight, "w"), numpy_helper.from_array(model.bias, "b")],
+        nodes = [
+            helper.make_node("Gemm", ["x", "w", "b"], [outputs[0]]),
+            helper.make_node(op, [outputs[0]], [outputs[1]]),
+        ]
+        save_graph(
+            path,
+            job,
+            nodes,
+            inputs={"x": ("FLOAT", [batch, 3])},
+            outputs={name: ("FLOAT", [batch, 2]) for name in outputs},
+            weights={"w": model.weight, "b": model.bias},
         )
-        opsets = [helper.make_opsetid("", job.case.opset)]
-        onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), str(path))
+
+
+def save_graph(path, job, nodes, *, inputs, outputs, weights):
+    """Write an ONNX model; inputs and outputs map names to (element type, shape)."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    values = [
+        [
+            helper.make_tensor_value_info(name, TensorProto.DataType.Value(kind), shape)
+            for name, (kind, shape) in side.items()
+        ]
+        for side in (inputs, outputs)
+    ]
+    tensors = [numpy_helper.from_array(np.asarray(array), n) for n, array in weights.items()]
+    graph = helper.make_graph(nodes, "miniature", *values, tensors)
+    opsets = [helper.make_opsetid("", job.case.opset)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), str(path))
 
 
 class SlightlyWrong(Honest):
@@ -160,20 +182,6 @@ class Random(Honest):
     def bind(self, model, feeds):
         rng, call = np.random.default_rng(), super().bind(model, feeds)
         return lambda: call() * rng.normal(1, 1e-3)
-
-
-class IgnoredInput(Honest):
-    """The graph takes an input and does nothing with it."""
-
-    def export(self, model, job, feeds, path):
-        import onnx
-        from onnx import TensorProto, helper
-
-        self.write(model, job, path)
-        made = onnx.load(str(path))
-        mask = helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["batch", 3])
-        made.graph.input.append(mask)
-        onnx.save(made, str(path))
 
 
 class NoFloat64(Honest):

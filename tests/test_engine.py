@@ -1,45 +1,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
+from zoo_cases import HERE, located, ref
 
-from conformance.engine import Engine, Settings
-from conformance.entry import ZooEntry
+from conformance.engine import Engine
 from conformance.execution.child import children
-from conformance.model import Case, FrameworkInfo, Stage, TestKind, TestRef, Verdict
-from conformance.zoo import LocatedCase
-
-HERE = Path(__file__).parent
-
-
-def located(adapter, **more):
-    entry = ZooEntry.model_validate(
-        {
-            "id": adapter.lower(),
-            "framework": f"miniatures:{adapter}",
-            "source": {"factory": "miniatures:unused"},
-            "exporters": ["mini"],
-            "opsets": [18],
-            "inputs": {
-                "spec": {"x": {"shape": ["batch", 3]}},
-                "sets": [{"batch": 4}, {"batch": 7}],
-            },
-            **more,
-        }
-    )
-    return LocatedCase(Case(entry, "mini", 18, "fp32"), HERE / "zoo.yaml", 1, HERE)
-
-
-def ref(case, test, provider="cpu"):
-    provider = None if test is TestKind.EXPORT else provider
-    key = case.case.key
-    identity = key if provider is None else f"{key}-{provider}"
-    entry = case.case.entry
-    return TestRef(
-        test, identity, key, entry.id, "mini", None, (), "mini", 18, "fp32", provider, "repeat"
-    )
+from conformance.model import FrameworkInfo, Stage, TestKind, Verdict
+from conformance.tasks import Settings
 
 
 @pytest.fixture
@@ -53,6 +22,7 @@ def make_engine(tmp_path):
             progress=tmp_path / "progress.json",
             offline=False,
             require=require,
+            failures_dir=tmp_path / "failures",
             seed=0,
         )
         engines.append(Engine(settings, children({"PYTHONPATH": os.fspath(HERE)}), {}))
@@ -101,68 +71,11 @@ def test_a_branch_of_the_hub_is_never_served_from_the_cache(make_engine):
         assert make_engine().run(case, ref(case, TestKind.EXPORT)).export.cached is cached
 
 
-LIARS = [
-    ("SlightlyWrong", Verdict.FAIL, Stage.PARITY, "its limit"),
-    ("OtherWeights", Verdict.FAIL, Stage.PARITY, "its limit"),
-    ("DroppedEffect", Verdict.FAIL, Stage.PARITY, "output 'z'"),
-    ("SwappedOutputs", Verdict.FAIL, Stage.CHECK, "outputs are ['z', 'y']"),
-    ("StaticBatch", Verdict.FAIL, Stage.CHECK, "is fixed at 4"),
-    ("OtherOpset", Verdict.FAIL, Stage.CHECK, "opset 17, asked for was 18"),
-    ("NoFile", Verdict.FAIL, Stage.EXPORT, "without writing a model"),
-    ("NotOnnx", Verdict.FAIL, Stage.CHECK, "onnx.checker refuses"),
-    ("NotANumber", Verdict.VACUOUS, Stage.PARITY, "NaN or infinite on both sides"),
-    ("Constant", Verdict.VACUOUS, Stage.PARITY, "within the accepted error"),
-    ("Random", Verdict.FAIL, Stage.REFERENCE, "differs between two runs"),
-    ("Empty", Verdict.FAIL, Stage.REFERENCE, "returned no outputs"),
-    ("CannotLoad", Verdict.FAIL, Stage.LOAD, "the weights are missing"),
-    ("Raises", Verdict.FAIL, Stage.EXPORT, "NotImplementedError: operator 'fancy'"),
-    ("Segfaults", Verdict.FAIL, Stage.EXPORT, "SIGSEGV"),
-    ("Exits", Verdict.FAIL, Stage.EXPORT, "status 3"),
-    ("Killed", Verdict.INFRA_ERROR, Stage.EXPORT, "SIGKILL"),
-    ("NoSuchAdapter", Verdict.FAIL, Stage.LOAD, "has no 'NoSuchAdapter'"),
-]
-
-
-@pytest.mark.parametrize(("liar", "verdict", "stage", "text"), LIARS)
-def test_a_liar_is_caught_at_its_stage(engine, liar, verdict, stage, text):
-    """Each way to be wrong gets its verdict and stage, and no case of it ends as a pass."""
-    case = located(liar)
-    records = [engine.run(case, ref(case, test)) for test in TestKind]
-    (told,) = [r for r in records if r.verdict not in (Verdict.PASS, Verdict.NOT_RUN)]
-    assert (told.verdict, told.stage) == (verdict, stage)
-    assert text in f"{told.reason}\n{told.details}"
-
-
-def test_the_published_table_of_liars_is_true():
-    """docs/verdicts.md names each liar with the verdict and stage that it gets here."""
-    table = (HERE.parent / "docs" / "verdicts.md").read_text()
-    for liar, verdict, stage, _ in LIARS:
-        (row,) = [line for line in table.splitlines() if line.startswith(f"| `{liar}` ")]
-        assert row.endswith(f"| `{verdict}` | {stage} |")
-
-
-def test_an_input_that_reaches_no_output_is_vacuous(engine):
-    """A graph that takes a mask and ignores it has not been proven to use it."""
-    spec = {name: {"shape": ["batch", 3]} for name in ("x", "mask")}
-    case = located("IgnoredInput", inputs={"spec": spec, "sets": [{"batch": 4}, {"batch": 7}]})
-    record = engine.run(case, ref(case, TestKind.EXPORT))
-    assert (record.verdict, record.stage) == (Verdict.VACUOUS, Stage.CHECK)
-    assert "no output depends on input mask" in record.reason
-
-
 def test_a_tolerance_wider_than_the_output_is_vacuous(engine):
     """A declared tolerance that zeros would pass proves nothing, however it is justified."""
     case = located("Honest", tolerance={"atol": 2.5, "reason": "generous"})
     record = engine.run(case, ref(case, TestKind.PARITY))
     assert record.verdict is Verdict.VACUOUS
-
-
-def test_a_hanging_exporter_is_stopped_at_the_entrys_timeout(engine):
-    """The timeout of the entry is a failure of the stage that hung."""
-    case = located("Hangs", timeout=2)
-    record = engine.run(case, ref(case, TestKind.EXPORT))
-    assert (record.verdict, record.stage) == (Verdict.FAIL, Stage.EXPORT)
-    assert "timeout of 2 s" in record.reason
 
 
 def test_dependents_of_a_reported_failure_point_at_it(engine):
