@@ -89,6 +89,8 @@ def _row(
     decided_by, decision = _decide(ordered, found, interrupted=interrupted)
     # the last test's view of export and parity is the fullest: it builds on the earlier ones
     latest = list(reversed(found.values()))
+    # what explains a failure must be about the failure that the row shows
+    decisive = [r for r in latest if r.ref == decided_by] + latest
     about = next(reversed(ordered.values()))
     return CaseResult(
         id=about.id,
@@ -111,6 +113,9 @@ def _row(
         placement=next((r.placement for r in latest if r.placement), None),
         repro=decided_by.repro,
         duration_s=round(sum(r.duration_s for r in latest), 6),
+        mutation=next((r.mutation for r in latest if r.mutation), None),
+        explanation=next((r.explanation for r in decisive if r.explanation), None),
+        failure_folder=next((r.failure_folder for r in decisive if r.failure_folder), None),
     )
 
 

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import JsonValue
 
 from conformance.model import CaseResult, RunReport, Verdict
-from conformance.reporters import sparkline, wording
+from conformance.reporters import findings, sparkline, wording
+from conformance.reporters.findings import Mark
 from conformance.reporters.sparkline import Sparkline
+from conformance.reporters.waterfall import waterfall
 
 _MEANINGS = {
     Verdict.PASS: "every output on every data set is within its limit",
@@ -37,6 +39,8 @@ class _Row:
     haystack: str
     trend: Sparkline
     runs: int
+    #: What somebody who trusts the figures must know.
+    marks: tuple[Mark, ...]
 
 
 def report_html(report: RunReport) -> str:
@@ -57,12 +61,25 @@ def report_html(report: RunReport) -> str:
         "size": wording.size,
         "figure": _figure,
         "parity": wording.parity_phrase,
-        "output": wording.output_phrase,
+        "sentence": wording.output_sentence,
+        "digits": wording.two_digits,
+        "fallback": _fallback,
+        "decided": findings.decision_sentence,
+        "shape_table": findings.shape_table,
+        "outcome": findings.outcome,
+        "padding": findings.padding_sentence,
+        "mutation": findings.mutation_sentence,
+        "too_blunt": findings.too_blunt,
+        "survivors": findings.survivors,
+        "waterfall": waterfall,
+        "diverges": findings.divergence_sentences,
+        "safe_path": safe_path,
         "speed": wording.speed_phrase,
         "safe_link": safe_link,
         "when": _when,
         "commit": _short_commit,
     }
+    environment.globals |= {"nothing": wording.NOTHING}
     rows = [_row(row, report) for row in report.cases]
     return environment.get_template("index.html.j2").render(
         report=report,
@@ -75,7 +92,6 @@ def report_html(report: RunReport) -> str:
         ],
         meanings=_MEANINGS,
         spark=sparkline,
-        nothing=wording.NOTHING,
         style=_inlined("report.css"),
         script=_inlined("report.js"),
     )
@@ -99,7 +115,7 @@ def _inlined(name: str) -> _Inlined:
 
 def _shown(value: Any) -> Any:
     """Spell out control characters of whatever the template shows; escaping comes after."""
-    return wording.inert(value) if type(value) is str else value
+    return value if hasattr(value, "__html__") else wording.inert(str(value))
 
 
 def _row(case: CaseResult, report: RunReport) -> _Row:
@@ -112,6 +128,7 @@ def _row(case: CaseResult, report: RunReport) -> _Row:
         haystack=" ".join(words).lower(),
         trend=sparkline.sparkline(points),
         runs=len(points),
+        marks=findings.marks(case),
     )
 
 
@@ -122,6 +139,18 @@ def safe_link(url: str | None) -> str | None:
     except ValueError:
         return None
     return url if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+def safe_path(path: str) -> str | None:
+    """A path below the report's folder, as a relative address; None for any that leaves it."""
+    parts = path.rstrip("/").split("/")
+    if not all(parts) or {".", ".."} & set(parts):
+        return None
+    return "/".join(quote(part, safe="", errors="replace") for part in parts)
+
+
+def _fallback(case: CaseResult) -> wording.Fallback | None:
+    return wording.fallback(case.placement, case.provider)
 
 
 def _figure(value: float | None) -> str:

@@ -24,6 +24,9 @@ _CASE_FIELDS = (
     "latency",
     "export",
     "placement",
+    "mutation",
+    "explanation",
+    "failure_folder",
     "repro",
     "duration_s",
 )

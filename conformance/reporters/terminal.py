@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.model import CaseResult, RunReport, Verdict
+from conformance.reporters.findings import sensitivity
 from conformance.reporters.wording import (
     NOTHING,
     duration,
+    fallback,
     inert,
     parity_phrase,
     scores,
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 #: With more rows than this, those that passed are only counted.
 MAX_ROWS = 150
+#: Of rows with the same reason, so many say what their failure left behind.
+MAX_KEPT = 3
 #: Columns from which a row fits on one line.
 ROOMY = 110
 
@@ -83,9 +87,10 @@ def _parts(report: RunReport, report_dir: Path | None, *, compact: bool) -> list
         parts.append(
             Text(f"{hidden} of {len(report.cases)} rows not shown: none of them fails the run")
         )
-    parts += _reasons(report.cases)
+    parts += _reasons(report.cases, report_dir)
     parts.append(_totals(report))
     parts += [Text(f"  {inert(score.name)}: {score}") for score in scores(report.cases)]
+    parts += [Text(line) for line in (sensitivity(report.cases), _fallbacks(report.cases)) if line]
     if report.vanished:
         parts.append(Text(f"vanished since the last run: {inert(', '.join(report.vanished))}"))
     if report_dir is not None:
@@ -130,30 +135,65 @@ def _cells(row: CaseResult, *, compact: bool) -> list[Text]:
     verdict = f"{row.verdict.glyph} {row.verdict}"
     if row.verdict is Verdict.FAIL:
         verdict += f": {row.stage}"
-    result = [
-        Text(verdict, style=_STYLES[row.verdict]),
-        Text(parity_phrase(row.parity)),
-        Text(duration(row.latency.median_ns) if row.latency else NOTHING),
-    ]
+    parity = Text(parity_phrase(row.parity))
+    latency = Text(duration(row.latency.median_ns) if row.latency else NOTHING)
+    if placed := fallback(row.placement, row.provider):
+        style = "bold red" if placed.absent else "yellow"
+        parity.append(f"\n{inert(str(placed))}", style=style)
+        if row.latency:
+            latency.append(f"\n{placed.share}", style=style)
+    result = [Text(verdict, style=_STYLES[row.verdict]), parity, latency]
     if compact:
         return [Text(f"{model}\n   {conversion}"), *result]
     return [Text(model), Text(conversion), *result, Text(speed_phrase(row.latency))]
 
 
-def _reasons(rows: Sequence[CaseResult]) -> list[Text]:
+def _reasons(rows: Sequence[CaseResult], report_dir: Path | None) -> list[Text]:
     """Why rows did not pass, those with the same reason together; what fails the run first."""
     from rich.text import Text
 
-    groups: dict[tuple[Verdict, str], list[str]] = {}
+    groups: dict[tuple[Verdict, str], list[CaseResult]] = {}
     for row in rows:
         if row.verdict is not Verdict.PASS:
-            groups.setdefault((row.verdict, row.reason or ""), []).append(row.id)
+            groups.setdefault((row.verdict, row.reason or ""), []).append(row)
     lines = []
-    for (verdict, reason), ids in sorted(groups.items(), key=lambda g: not g[0][0].fails_gate):
-        who = ids[0] if len(ids) == 1 else f"{len(ids)} cases"
+    for (verdict, reason), alike in sorted(groups.items(), key=lambda g: not g[0][0].fails_gate):
+        who = alike[0].id if len(alike) == 1 else f"{len(alike)} cases"
         lines.append(Text(f"{verdict.glyph} {verdict}: {inert(who)}", style=_STYLES[verdict]))
-        lines.append(Text(f"    {inert(' '.join(reason.split()))}"))
+        lines.append(Text(f"    {_line(reason)}"))
+        lines += [Text(f"    {line}") for line in _left_behind(alike, report_dir)]
     return lines
+
+
+def _left_behind(alike: Sequence[CaseResult], report_dir: Path | None) -> list[str]:
+    """Where the error of each row comes from and where its failure is kept."""
+    telling = [row for row in alike if row.explanation or row.failure_folder]
+    lines = []
+    for row in telling[:MAX_KEPT]:
+        if len(alike) > 1:
+            lines.append(f"{inert(row.id)}:")
+        if row.explanation:
+            lines.append(f"error comes from: {_line(row.explanation.summary)}")
+        if row.failure_folder:
+            folder = report_dir / row.failure_folder if report_dir else Path(row.failure_folder)
+            lines.append(f"kept in: {inert(str(folder))}")
+    if len(telling) > MAX_KEPT:
+        lines.append(f"{len(telling) - MAX_KEPT} more of these: see the report")
+    return lines
+
+
+def _line(text: str) -> str:
+    return inert(" ".join(text.split()))
+
+
+def _fallbacks(rows: Sequence[CaseResult]) -> str | None:
+    """How many rows have figures that are not wholly their provider's."""
+    found = [placed for row in rows if (placed := fallback(row.placement, row.provider))]
+    if not found:
+        return None
+    absent = sum(placed.absent for placed in found)
+    text = f"provider truth: {len(found)} of {len(rows)} rows ran only in part on their provider"
+    return f"{text}, {absent} of them not at all" if absent else text
 
 
 def _totals(report: RunReport) -> Text:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from conformance.evidence import LatencyResult, OutputParity, ParityReport
 from conformance.model import CaseResult, Verdict
+from conformance.providers import PROVIDERS
 
 #: What stands where there is no figure.
 NOTHING = "–"  # noqa: RUF001 - an en dash is meant
@@ -139,6 +140,40 @@ def output_phrase(output: OutputParity) -> str:
     return f"{two_digits(output.ratio)} of limit"
 
 
+def output_sentence(output: OutputParity) -> str:
+    """One output against its limit, in full: what was measured, held against what, and why.
+
+    ``ONNX error 1.3x the framework's own rounding noise (limit 3x)``, or
+    ``declared tolerance: 0.4 of limit, because the source cannot compute in float64``.
+    """
+    parts = [_judged(output)]
+    if output.constant:
+        parts.append(f"constant by design: {output.constant}")
+    if output.set_aside:
+        rows = f"{output.set_aside} {'row' if output.set_aside == 1 else 'rows'}"
+        parts.append(f"{rows} set aside: within one float32 ulp of a split")
+    return "; ".join(parts)
+
+
+def _judged(output: OutputParity) -> str:
+    if _differs(output):
+        return "differs"
+    if output.rule == "exact":
+        return "exactly equal" if not output.ratio else "must be equal, and is not"
+    if output.ratio is None:
+        return "not measured"
+    share = f"{two_digits(output.ratio)} of limit"
+    if output.rule != "fp64-referenced":
+        because = f", because {output.rule_reason}" if output.rule_reason else ""
+        return f"declared tolerance: {share}{because}"
+    if not output.noise or output.noise_ratio is None or output.limit is None:
+        return f"ONNX error {share}, the floor alone: the framework showed no rounding noise"
+    return (
+        f"ONNX error {two_digits(output.noise_ratio)}x the framework's own rounding noise "
+        f"(limit {two_digits(output.limit / output.noise)}x)"
+    )
+
+
 def _differs(output: OutputParity) -> bool:
     """Whether an output is wrong in a way that no ratio expresses."""
     return output.problem is not None and output.ratio is None
@@ -152,3 +187,45 @@ def speed_phrase(latency: LatencyResult | None) -> str:
     if speedup >= 1:
         return f"{times(speedup)} faster"
     return f"{times(1 / speedup)} slower"
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """A provider that was asked to run a graph and ran only a part of it."""
+
+    #: ONNX Runtime's name of the provider.
+    provider: str
+    ran: int
+    nodes: int
+
+    @property
+    def absent(self) -> bool:
+        """Whether the figures are another provider's altogether."""
+        return not self.ran
+
+    @property
+    def share(self) -> str:
+        """``61% of nodes``; 0% and 100% only where they are exact."""
+        percent = 0 if self.absent else min(max(round(100 * self.ran / self.nodes), 1), 99)
+        return f"{percent}% of nodes"
+
+    def __str__(self) -> str:
+        """``61% of nodes, 14 fell back``."""
+        if self.absent:
+            return f"none of {self.nodes} nodes ran on {self.provider}"
+        return f"{self.share}, {self.nodes - self.ran} fell back"
+
+
+def fallback(placement: Mapping[str, int] | None, provider: str | None) -> Fallback | None:
+    """What a figure on a provider conceals; None where the provider ran every node.
+
+    Args:
+        placement: number of nodes by ONNX Runtime's provider name; None where not recorded.
+        provider: the provider that was asked for, by the zoo's name or ONNX Runtime's.
+    """
+    nodes = sum(placement.values()) if placement else 0
+    if not placement or provider is None or not nodes:
+        return None
+    name = PROVIDERS.get(provider, provider)
+    found = Fallback(name, placement.get(name, 0), nodes)
+    return found if found.ran < nodes else None

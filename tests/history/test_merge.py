@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 from run_values import CASE, EXPORTED, ROW, make_header, make_record, make_ref
 
+from conformance.evidence import Explanation, MutationReport
 from conformance.history import StoredRun, merge
 from conformance.model import RunFooter, RunPlan, Stage, TestKind, Verdict
 
@@ -149,3 +152,33 @@ def test_a_repeated_test_counts_by_its_last_record():
     again = make_record(make_ref(PARITY))
     row = only_row(StoredRun(run.header, run.plan, (*run.records, again), run.footer, 0))
     assert row.verdict is Verdict.PASS
+
+
+MUTATION = MutationReport((), 0, seed=7, max_missed_rate=0.1)
+
+
+def test_evidence_of_a_passing_case_is_that_of_its_parity():
+    """Sensitivity and an explanation that was asked for are on the row of a pass."""
+    explanation = Explanation("logits", 1e-6, (), None, "no step exceeds the limit")
+    run = run_of(TestKind, dict.fromkeys(TestKind, Verdict.PASS))
+    export, parity, latency = run.records
+    parity = replace(parity, mutation=MUTATION, explanation=explanation)
+    row = only_row(replace(run, records=(export, parity, latency)))
+    assert (row.mutation, row.explanation, row.failure_folder) == (MUTATION, explanation, None)
+
+
+@pytest.mark.parametrize("decider", [PARITY, LATENCY])
+def test_what_explains_a_failure_is_about_the_failure_that_is_shown(decider):
+    """Where several tests left a folder and an explanation, the deciding test's are taken."""
+    run = run_of(TestKind, dict.fromkeys(TestKind, Verdict.PASS) | {decider: Verdict.FAIL})
+    records = tuple(
+        replace(
+            record,
+            explanation=Explanation("logits", 1e-6, (), None, str(record.ref.test)),
+            failure_folder=f"failures/{record.ref.test}",
+        )
+        for record in run.records
+    )
+    row = only_row(replace(run, records=records))
+    assert row.explanation.summary == decider
+    assert row.failure_folder == f"failures/{decider}"

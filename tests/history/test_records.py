@@ -43,6 +43,26 @@ def test_each_line_is_on_disk_before_the_next(tmp_path):
     assert run.footer is None
 
 
+def test_records_of_versions_without_the_newer_evidence_are_read(write_run):
+    """What an earlier version wrote is a record: what it did not know is absent."""
+    path = write_run("20261121T092349Z-3f2a")
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    newer = ("mutation", "explanation", "failure_folder")
+    for line in lines:
+        if line["kind"] == "record":
+            for name in newer:
+                del line[name]
+            for output in (line["parity"] or {"outputs": ()})["outputs"]:
+                del output["constant"], output["noise_sets"], output["set_aside"]
+            if line["parity"]:
+                del line["parity"]["decisions"], line["parity"]["generalization"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = read_run(path)
+    assert (len(run.records), run.damaged_lines) == (3, 0)
+    assert {getattr(record, name) for record in run.records for name in newer} == {None}
+    assert run.records[1].parity.decisions == ()
+
+
 def test_a_half_written_last_line_is_counted_and_skipped(write_run):
     """What a killed machine leaves behind does not cost the records before it."""
     path = write_run("20261121T092349Z-3f2a")

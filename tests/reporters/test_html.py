@@ -1,7 +1,20 @@
 from dataclasses import replace
 from html.parser import HTMLParser
+from urllib.parse import urlsplit
 
 import pytest
+from sample_evidence import (
+    BLUNT,
+    DIVERGENCE,
+    EXPLANATION,
+    FLIP,
+    FOLDER,
+    MISSED,
+    SHAPES,
+    SHARP,
+    every_finding,
+    partly,
+)
 from sample_report import (
     HOSTILE,
     LOGITS,
@@ -11,13 +24,13 @@ from sample_report import (
     make_unmeasured,
 )
 
-from conformance.evidence import ParityReport, Worst
+from conformance.evidence import ErrorStep, MutationReport, ParityReport, ReducedModel, Worst
 from conformance.model import Stage, Verdict
 from conformance.reporters import report_html
-from conformance.reporters.html import safe_link
+from conformance.reporters.html import safe_link, safe_path
 from conformance.reporters.sparkline import sparkline
 
-VOID = {"meta", "input", "rect", "circle", "polyline", "link", "br", "img"}
+VOID = {"meta", "input", "rect", "circle", "line", "polyline", "link", "br", "img"}
 
 
 class Page(HTMLParser):
@@ -56,6 +69,11 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def page():
     return Page(report_html(make_report(vanished=("pytorch/gru@dynamo-op18-fp32-cpu",))))
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return Page(report_html(make_report(every_finding())))
 
 
 def test_every_case_is_in_the_page_without_script(page):
@@ -106,8 +124,10 @@ def test_the_page_needs_nothing_else(page):
     assert policy["content"].startswith("default-src 'none'; style-src 'sha256-")
 
 
-def test_the_page_is_accessible(page):
+@pytest.mark.parametrize("cases", [every_verdict(), every_finding()], ids=["verdicts", "findings"])
+def test_the_page_is_accessible(cases):
     """Language, one first heading, scopes, captions, labels and alternatives are there."""
+    page = Page(report_html(make_report(cases)))
     assert page.all("html", lang="en")
     assert len(page.all("h1")) == 1
     assert len(page.all("caption")) == 1
@@ -120,7 +140,100 @@ def test_the_page_is_accessible(page):
     assert targets <= set(ids)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "✗ ONNX error 1937x the framework's own rounding noise (limit 3.1x)",
+        "constant by design: it depends on the length alone",
+        "1.6e-06 8 sets",
+        (
+            "because tree ensembles compare thresholds in float32; 2 rows set aside: within one "
+            "float32 ulp of a split"
+        ),
+        "11 of 12 0 0.21 ✗ 1 of 12 labels differs",
+        "10 of 12 2 1.1e-07 ✓ 2 ties: both answers are within the accepted error",
+        "398 of 400 2 0.5 ulp",
+        "Axis size 0 size 1 size 4 size 11 size 64 size 128",
+        "≠ wrong values 41 of limit",
+        "= silently static",
+        "· source rejects",
+        "Axis batch at size 0: rejects: ONNX Runtime: zero dimension",
+        "✓ Padding masked by 'attention_mask' along 'sequence': 6 padded rows agree",
+        "· Padding masked by 'token_type_ids' along 'sequence': not compared",
+        "it kills 19/20, 1 missed, 3 equivalent; 2 refused (seed 7, 10% may be missed)",
+        (
+            "✗ missed flip attribute AveragePool_3 count_include_pad 0.61 moves 'logits' by 3e-06 "
+            "where 4.9e-06 is accepted inputs whose border is not zero = equivalent"
+        ),
+        "Where the error of logits comes from: graph optimization",
+        "ONNX Runtime, optimizations on ◀ graph optimization 0.0031 0.0031 > limit",
+        "limit 4.9e-06; logarithmic scale",
+        "CUDAExecutionProvider this ONNX Runtime has no such provider",
+        "First diverging node: /encoder/layer.0/attention/Softmax (Softmax), 14 of 87 in order.",
+        (
+            "differs by 0.0029 between ONNX Runtime, optimizations off and ONNX Runtime, "
+            "optimizations on. It originates the error"
+        ),
+        "From fixtures/attention.py:41 .",
+        "Smallest model that still shows it: reduced , 3 nodes, error 0.0029.",
+        "Not found out: the reference evaluator was not run",
+        "1 intra-op thread; 61% of nodes, 14 fell back",
+        "CUDAExecutionProvider 0, CPUExecutionProvider 41: none of 41 nodes ran on CUDA",
+        "1.23 ms ⚠ 61% of nodes",
+        "1.23 ms ⚠ 0% of nodes",
+        "⚠ 2 of 8 shapes wrong ⚠ 1 wrong model missed",
+    ],
+)
+def test_the_page_tells_what_was_found(evidence, text):
+    """Sentences, decisions, shapes, mutants, the error's way and partial providers are text."""
+    assert " ".join(text.split()) in evidence.text
+
+
+def test_a_failure_leads_to_what_it_left(evidence):
+    """The folder, its zip and the reduced model are links relative to the report."""
+    links = [a["href"] for a in evidence.all("a")]
+    quoted = FOLDER.replace("+", "%2B").replace("@", "%40")
+    for link in (f"{quoted}/", f"{quoted}.zip", f"{quoted}/reduced"):
+        assert links.count(link) == 1
+
+
+def test_nothing_found_shows_nothing(page):
+    """Rows without the new evidence have no empty headings for it."""
+    for heading in ("Decisions", "Other shapes", "Sensitivity", "Where the error", "Kept for"):
+        assert heading not in page.text
+    assert not page.all("span", class_="mark note")
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("failures/a@b", "failures/a%40b"),
+        ("failures/a b/", "failures/a%20b"),
+        ("javascript:alert(1)", "javascript%3Aalert%281%29"),
+        ('"onclick=x', "%22onclick%3Dx"),
+        ("\ud800", "%3F"),
+        ("//example.org", None),
+        ("/etc", None),
+        ("a/../../b", None),
+        (".", None),
+        ("", None),
+    ],
+)
+def test_a_path_stays_below_the_report(path, address):
+    """A folder becomes a relative address that runs nothing and leaves no folder, or none."""
+    assert safe_path(path) == address
+
+
+def test_a_check_that_is_too_blunt_is_a_problem():
+    """More missed mutants than declared are shown as wrong, not as a figure among others."""
+    blunt = Page(report_html(make_report([make_row(mutation=BLUNT)])))
+    sharp = Page(report_html(make_report([make_row(mutation=SHARP)])))
+    assert blunt.all("p", class_="problem")
+    assert not sharp.all("p", class_="problem")
+
+
 def hostile_report():
+    step = ErrorStep(HOSTILE, 1.0, 1.0, HOSTILE)
     row = make_row(
         HOSTILE,
         HOSTILE,
@@ -130,25 +243,57 @@ def hostile_report():
         task=HOSTILE,
         tags=(HOSTILE,),
         variant=HOSTILE,
+        provider=HOSTILE,
         reason=HOSTILE,
         link="javascript:alert(1)",
         details=HOSTILE,
         repro=HOSTILE,
-        placement={HOSTILE: 1},
+        placement={HOSTILE: 1, "CPUExecutionProvider": 1},
         parity=ParityReport(
             (
                 replace(
                     LOGITS,
                     name=HOSTILE,
                     dtype=HOSTILE,
+                    rule="declared",
                     rule_reason=HOSTILE,
                     problem=HOSTILE,
                     worst=Worst((0,), HOSTILE, HOSTILE, 0),
+                    constant=HOSTILE,
                 ),
             ),
             1,
             (HOSTILE,),
+            decisions=(replace(FLIP, kind=HOSTILE, output=HOSTILE, detail=HOSTILE),),
+            generalization=replace(
+                SHAPES,
+                probes=(replace(SHAPES.probes[5], axis=HOSTILE, detail=HOSTILE),),
+                padding=(
+                    replace(SHAPES.padding[0], mask=HOSTILE, axis=HOSTILE),
+                    replace(SHAPES.padding[0], problem=HOSTILE),
+                ),
+            ),
         ),
+        mutation=MutationReport(
+            (replace(MISSED, operator=HOSTILE, target=HOSTILE, detail=HOSTILE),), 0, 0, 0.0
+        ),
+        explanation=replace(
+            EXPLANATION,
+            output=HOSTILE,
+            summary=HOSTILE,
+            steps=(step, step),
+            divergence=replace(
+                DIVERGENCE,
+                node=HOSTILE,
+                op_type=HOSTILE,
+                output=HOSTILE,
+                between=(HOSTILE, HOSTILE),
+                location=HOSTILE,
+            ),
+            reduced=ReducedModel(HOSTILE, 1, 1.0),
+            notes=(HOSTILE,),
+        ),
+        failure_folder=HOSTILE,
     )
     report = make_report([row], vanished=(HOSTILE,))
     header = replace(
@@ -168,7 +313,7 @@ def test_hostile_text_is_inert():
     """Names and messages that try to be markup are shown as the characters they are."""
     html = report_html(hostile_report())
     page = Page(html)
-    harmless = Page(report_html(make_report([make_row()])))
+    harmless = Page(report_html(make_report([make_row(), *every_finding()])))
     assert not page.all("img")
     assert len(page.all("script")) == 1
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
@@ -177,8 +322,10 @@ def test_hostile_text_is_inert():
         "ul",
         "li",
     }
-    assert page.text.count("<img src=x onerror=alert(1)>") >= 20
+    assert page.text.count("<img src=x onerror=alert(1)>") >= 50
     assert "49" not in page.text.replace("20261121", "")
+    links = [a["href"] for a in page.all("a")]
+    assert not [link for link in links if "<" in link or urlsplit(link).scheme]
     for character in "\x1b\x07\u202e":
         assert character not in html
 
@@ -231,6 +378,16 @@ def test_a_trend_is_told_in_words(runs):
     assert svg["aria-label"] == label
     marks = [rect for rect in page.all("rect") if rect["class"].startswith("t-")]
     assert len(marks) == runs
+
+
+def test_a_provider_that_ran_nothing_alarms():
+    """Figures of another provider altogether are told from those of a part."""
+    part, nothing = (
+        Page(report_html(make_report([partly("cnn", asked, 14)]))) for asked in (22, 0)
+    )
+    assert len(part.all("span", class_="mark note")) == 2
+    assert not part.all("span", class_="mark alarm")
+    assert len(nothing.all("span", class_="mark alarm")) == 2
 
 
 def test_an_empty_run_is_a_page():

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from sample_evidence import every_finding
 from sample_report import HOSTILE, every_verdict, make_report, make_row
 
 from conformance.reporters import write_reports
@@ -183,11 +184,78 @@ def test_the_page_never_scrolls_sideways(show, width):
     long = "x" * 300
     rows = (
         *every_verdict(),
+        *every_finding(),
         make_row("model-with-a-long-name", reason=long, details=long, task=long),
     )
     page = show(rows, viewport={"width": width, "height": 800})
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "script"),
+    [("light", 1440, True), ("dark", 1440, False), ("light", 390, True)],
+)
+def test_a_failure_explains_itself(show, scheme, width, script):
+    """Unfolded, a case shows the error's way as bars with the limit, and names the guilty step."""
+    page = show(
+        every_finding(),
+        color_scheme=scheme,
+        java_script_enabled=script,
+        viewport={"width": width, "height": 900},
+    )
+    case = page.locator("tbody.case").nth(0)
+    case.locator("summary").click()
+    steps = case.locator(".waterfall tbody tr")
+    assert steps.count() == 5
+    widths = [steps.nth(n).locator("rect.error").bounding_box()["width"] for n in range(4)]
+    assert widths[3] == max(widths)
+    assert widths[3] > 100
+    limit = steps.nth(0).locator("line.limit")
+    assert limit.evaluate("line => getComputedStyle(line).stroke") != "none"
+    marked = limit.bounding_box()["x"]
+    ends = [steps.nth(n).locator("rect.error").bounding_box()["x"] + widths[n] for n in range(4)]
+    assert [end > marked for end in ends] == [False, False, False, True]
+    assert "graph optimization" in case.locator("tr.guilty").inner_text()
+    assert "/encoder/layer.0/attention/Softmax" in case.inner_text()
+    colours = {
+        part: case.locator(f"rect.{part}").last.evaluate("bar => getComputedStyle(bar).fill")
+        for part in ("error", "delta")
+    }
+    assert "rgb(0, 0, 0)" not in colours.values()
+
+
+def test_the_limit_is_at_the_same_place_in_every_step(show):
+    """The marks of the rows are one line that bars can be held against."""
+    page = show(every_finding())
+    case = page.locator("tbody.case").nth(0)
+    case.locator("summary").click()
+    places = [box.bounding_box()["x"] for box in case.locator("line.limit").all()]
+    assert len(places) == 5
+    assert max(places) - min(places) < 1
+
+
+def test_shapes_and_mutants_are_shown(show):
+    """Unfolded, a case shows its outcomes by axis and size, and the mutants that survived."""
+    page = show(every_finding())
+    case = page.locator("tbody.case").nth(1)
+    assert "2 of 8 shapes wrong" in case.locator("tr.main").inner_text()
+    case.locator("summary").click()
+    shapes = case.locator(".shapes tbody tr")
+    assert shapes.count() == 2
+    assert "wrong values" in shapes.nth(1).inner_text()
+    text = case.inner_text()
+    assert "kills 19/20, 1 missed, 3 equivalent; 2 refused" in text
+    assert "inputs whose border is not zero" in text
+
+
+def test_explanations_print(show):
+    """On paper the bars stay, and nothing is wider than the page."""
+    page = show(every_finding(), viewport={"width": 1030, "height": 720})
+    page.locator("tbody.case summary").nth(0).click()
+    page.emulate_media(media="print")
+    assert page.locator(".waterfall rect.delta.over").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1030
 
 
 def test_hostile_text_runs_nothing(show):

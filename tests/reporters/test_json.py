@@ -5,10 +5,30 @@ from importlib.resources import files
 import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
+from sample_evidence import every_finding
 from sample_report import HOSTILE, LOGITS, every_verdict, make_report, make_row
 
-from conformance.evidence import ExportResult, LatencyResult, OutputParity, ParityReport, Worst
-from conformance.history import RunWriter
+from conformance.evidence import (
+    DecisionParity,
+    Divergence,
+    ErrorStep,
+    Explanation,
+    ExportResult,
+    Generalization,
+    Guilty,
+    LatencyResult,
+    Mutant,
+    MutantFate,
+    MutationReport,
+    OutputParity,
+    PaddingCheck,
+    ParityReport,
+    ReducedModel,
+    ShapeOutcome,
+    ShapeProbe,
+    Worst,
+)
+from conformance.history import RunWriter, read_run
 from conformance.model import (
     SCHEMA_VERSION,
     CaseResult,
@@ -48,9 +68,10 @@ def test_the_schemas_are_schemas(document):
         make_report([], runs=0),
         make_report(status="interrupted", vanished=("a", "b")),
         make_report(status="crashed"),
+        make_report(every_finding()),
         make_report([make_row(provider=None, task=None, tags=(), reason=HOSTILE)]),
     ],
-    ids=["every verdict", "empty", "interrupted", "crashed", "hostile"],
+    ids=["every verdict", "empty", "interrupted", "crashed", "every finding", "hostile"],
 )
 def test_the_written_file_validates(report, tmp_path):
     """Whatever a run found, its report.json follows the published schema."""
@@ -95,6 +116,15 @@ def test_a_run_without_footer_is_crashed():
     assert (run["status"], run["finished"]) == ("crashed", None)
 
 
+#: What older files lack, by definition: keys that may be missing.
+LATER = {
+    "case": {"mutation", "explanation", "failure_folder"},
+    "record": {"mutation", "explanation", "failure_folder"},
+    "parity": {"decisions", "generalization"},
+    "output": {"constant", "noise_sets", "set_aside"},
+}
+
+
 @pytest.mark.parametrize(
     ("definition", "kind", "differs"),
     [
@@ -102,18 +132,58 @@ def test_a_run_without_footer_is_crashed():
         ("parity", ParityReport, set()),
         ("output", OutputParity, set()),
         ("worst", Worst, set()),
+        ("decision", DecisionParity, set()),
+        ("generalization", Generalization, set()),
+        ("shape_probe", ShapeProbe, set()),
+        ("padding_check", PaddingCheck, set()),
+        ("mutation", MutationReport, set()),
+        ("mutant", Mutant, set()),
+        ("explanation", Explanation, set()),
+        ("error_step", ErrorStep, set()),
+        ("divergence", Divergence, set()),
+        ("reduced_model", ReducedModel, set()),
         ("latency", LatencyResult, set()),
         ("export", ExportResult, set()),
         ("trend_point", TrendPoint, set()),
     ],
 )
 def test_the_schema_keeps_up_with_the_values(definition, kind, differs):
-    """Every field of a value is in the schema, required and described; the schema adds none."""
+    """Every field of a value is in the schema and, unless it came later, required."""
     stated = REPORT["$defs"][definition]
     names = {field.name for field in fields(kind)}
+    later = LATER.get(definition, set())
     assert stated["properties"].keys() ^ names == differs
-    assert set(stated["required"]) == stated["properties"].keys()
+    assert set(stated["required"]) == stated["properties"].keys() - later
     assert stated["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("definition", "name", "enum"),
+    [
+        ("shape_probe", "outcome", ShapeOutcome),
+        ("mutant", "fate", MutantFate),
+        ("explanation", "guilty", Guilty),
+    ],
+)
+def test_the_schema_keeps_up_with_the_sets_of_evidence(definition, name, enum):
+    """The schema's outcomes, fates and culprits are exactly the evidence's."""
+    stated = REPORT["$defs"][definition]["properties"][name]["enum"]
+    assert [value for value in stated if value is not None] == [member.value for member in enum]
+
+
+def without_later(value):
+    """A document as versions before the new evidence wrote it."""
+    later = set().union(*LATER.values())
+    if isinstance(value, dict):
+        return {key: without_later(item) for key, item in value.items() if key not in later}
+    return [without_later(item) for item in value] if isinstance(value, list) else value
+
+
+def test_an_older_report_still_validates():
+    """The format has the same version: what was published before is still what it says."""
+    older = without_later(report_json(make_report()))
+    assert "mutation" not in older["cases"][0]
+    VALID_REPORT.validate(older)
 
 
 @pytest.mark.parametrize("enum", [Verdict, Stage])
@@ -135,16 +205,23 @@ def test_each_line_of_a_run_validates(tmp_path):
         **{name: getattr(row, name) for name in shared},
     )
     measured = {name: getattr(row, name) for name in ("export", "parity", "latency", "placement")}
+    found = {
+        name: next(value for r in every_finding() if (value := getattr(r, name)) is not None)
+        for name in ("parity", "mutation", "explanation", "failure_folder")
+    }
     writer = RunWriter(tmp_path, report.header)
     writer.plan(RunPlan((ref,)))
     writer.append(Record(ref, Verdict.PASS, Stage.LATENCY, None, "2026", 1.0, **measured))
     writer.append(Record(ref, Verdict.FAIL, Stage.LATENCY, HOSTILE, "2026", 1.0, details=HOSTILE))
+    writer.append(Record(ref, Verdict.FAIL, Stage.PARITY, "x", "2026", 1.0, **found))
     writer.close(RunFooter("2026", "finished", 0))
     (path,) = (tmp_path / "runs").iterdir()
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
         VALID_RECORD.validate(line)
-    assert [line["kind"] for line in lines] == ["header", "plan", "record", "record", "footer"]
+    assert [line["kind"] for line in lines] == ["header", "plan", *["record"] * 3, "footer"]
+    VALID_RECORD.validate(without_later(lines[4]))
+    assert read_run(path).records[2].explanation == found["explanation"]
     assert not VALID_RECORD.is_valid(lines[2] | {"verdict": "maybe"})
 
 
@@ -153,7 +230,8 @@ def test_the_record_schema_keeps_up_with_the_values():
     for name, kind in {"header": RunHeader, "record": Record, "footer": RunFooter}.items():
         names = {field.name for field in fields(kind)}
         assert RECORD["$defs"][name]["properties"].keys() - names <= {"kind", "schema_version"}
-        assert names <= set(RECORD["$defs"][name]["required"])
+        required = set(RECORD["$defs"][name]["required"])
+        assert names - required == LATER.get(name, set())
 
 
 def test_a_failed_write_leaves_nothing_half_written(tmp_path):

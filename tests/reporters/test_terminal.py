@@ -1,7 +1,9 @@
 # ruff: noqa: RUF001 - the multiplication sign is what reports show
 import re
+from dataclasses import replace
 
 import pytest
+from sample_evidence import EXPLANATION, FOLDER, SHARP, every_finding, partly
 from sample_report import HOSTILE, every_verdict, make_report, make_row, make_unmeasured
 
 from conformance.model import Stage, Verdict
@@ -39,6 +41,8 @@ def test_every_verdict_is_a_glyph_and_a_word(width):
         assert f"{verdict.glyph} {verdict}" in text
     assert "\x1b" not in text
     assert max(len(line) for line in text.splitlines()) <= width
+    found = render(make_report(every_finding()), width, color=False)
+    assert max(len(line) for line in found.splitlines()) <= width
 
 
 def test_colour_is_used_where_it_is_wanted(monkeypatch):
@@ -112,3 +116,61 @@ def test_hostile_text_is_inert(width):
 def test_an_empty_run_is_no_error():
     """Nothing selected is a report with nothing in it."""
     assert render(make_report([]), 80, color=False) == "0 cases:\n"
+
+
+def test_a_failure_says_where_it_comes_from_and_where_it_is_kept(tmp_path):
+    """Below its reason: the explanation's summary and the folder that the failure left."""
+    text = render(make_report(every_finding()), 200, color=False, report_dir=tmp_path)
+    lines = text.splitlines()
+    at = lines.index(f"    error comes from: {EXPLANATION.summary}")
+    assert lines[at - 2].startswith("✗ fail: pytorch/attention@")
+    assert lines[at + 1] == f"    kept in: {tmp_path / FOLDER}"
+
+
+def test_failures_with_the_same_reason_are_told_apart_by_what_they_left():
+    """Of many, the first few name themselves and their folder; the others are counted."""
+    rows = [
+        make_row(f"m{n}", verdict=Verdict.FAIL, reason="same", failure_folder=f"failures/m{n}")
+        for n in range(5)
+    ]
+    lines = render(make_report(rows), 200, color=False).splitlines()
+    kept = [line for line in lines if "kept in" in line]
+    assert kept == [f"    kept in: failures/m{n}" for n in range(3)]
+    assert lines[lines.index(kept[0]) - 1] == f"    {rows[0].id}:"
+    assert "    2 more of these: see the report" in lines
+
+
+def test_sensitivity_is_summed_up_where_mutation_ran():
+    """One line at the end tells how many wrong models the checks caught, and none without."""
+    text = render(make_report([make_row(mutation=SHARP)]), 120, color=False)
+    assert text.splitlines()[-1] == "check sensitivity: 19 of 20 wrong models caught"
+    assert "sensitivity" not in render(make_report(), 120, color=False)
+
+
+def test_figures_of_a_partial_provider_say_so():
+    """Beside parity and latency, and in a line of their own that a long table cannot hide."""
+    rows = [partly("resnet18", 22, 14), partly("embedding-bag", 0, 41)]
+    text = render(make_report(rows), 140, color=False)
+    assert "61% of nodes, 14 fell back" in text
+    assert "none of 41 nodes ran on CUDAExecutionProvider" in " ".join(text.split())
+    assert re.search(r"back +61% of nodes", text)
+    assert "2 of 2 rows ran only in part on their provider, 1 of them not at all" in text
+    hidden = [make_row(f"m{n}") for n in range(150)]
+    large = render(make_report([*hidden, rows[0]]), 140, color=False)
+    assert "resnet18" not in large
+    assert "1 of 151 rows ran only in part" in large
+    assert "in part" not in render(make_report([partly("cnn", 41, 0)]), 140, color=False)
+
+
+def test_hostile_evidence_is_inert():
+    """What a summary, a folder or a provider is called steers no terminal."""
+    row = make_row(
+        provider=HOSTILE,
+        verdict=Verdict.FAIL,
+        reason="x",
+        explanation=replace(EXPLANATION, summary=HOSTILE),
+        failure_folder=HOSTILE,
+    )
+    text = render(make_report([row]), 300, color=False)
+    assert text.count("\\x1b[2J") >= 4
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\u202e]", text)

@@ -91,3 +91,82 @@ def test_control_and_direction_characters_are_spelled_out():
     assert wording.inert("a\x1b[2J\x9b\u202eb\u2028\ud800\n\tü") == (
         "a\\x1b[2J\\x9b\\u202eb\\u2028\\ud800\n\tü"
     )
+
+
+WITH_FLOOR = replace(LOGITS, noise=1e-6, limit=5.42e-6, noise_ratio=1.312)
+NO_FP64 = replace(DECLARED, rule_reason="the source's ops have no float64 kernels")
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        (LOGITS, "ONNX error 1.3x the framework's own rounding noise (limit 3.1x)"),
+        (WITH_FLOOR, "ONNX error 1.3x the framework's own rounding noise (limit 5.4x)"),
+        (
+            replace(LOGITS, noise=0.0, noise_ratio=None),
+            "ONNX error 0.43 of limit, the floor alone: the framework showed no rounding noise",
+        ),
+        (
+            NO_FP64,
+            "declared tolerance: 0.4 of limit, because the source's ops have no float64 kernels",
+        ),
+        (replace(DECLARED, rule_reason=None), "declared tolerance: 0.4 of limit"),
+        (LABEL, "exactly equal"),
+        (replace(LABEL, ratio=None), "exactly equal"),
+        (FLIPPED, "differs"),
+        (replace(LABEL, ratio=float("inf"), problem="2 differ"), "must be equal, and is not"),
+        (replace(LOGITS, ratio=None), "not measured"),
+        (
+            replace(LOGITS, constant="it depends on the length alone"),
+            (
+                "ONNX error 1.3x the framework's own rounding noise (limit 3.1x); "
+                "constant by design: it depends on the length alone"
+            ),
+        ),
+        (
+            replace(NO_FP64, set_aside=2),
+            (
+                "declared tolerance: 0.4 of limit, because the source's ops have no float64 "
+                "kernels; 2 rows set aside: within one float32 ulp of a split"
+            ),
+        ),
+        (
+            replace(LABEL, set_aside=1),
+            "exactly equal; 1 row set aside: within one float32 ulp of a split",
+        ),
+    ],
+)
+def test_an_output_is_told_in_a_full_sentence(output, text):
+    """What was measured, in multiples of noise with the floor's share in the limit, and why."""
+    assert wording.output_sentence(output) == text
+
+
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+
+
+@pytest.mark.parametrize(
+    ("placement", "provider", "text", "share"),
+    [
+        ({CUDA: 22, CPU: 14}, "cuda", "61% of nodes, 14 fell back", "61% of nodes"),
+        ({CUDA: 22, CPU: 14}, CUDA, "61% of nodes, 14 fell back", "61% of nodes"),
+        ({CPU: 41}, "cuda", f"none of 41 nodes ran on {CUDA}", "0% of nodes"),
+        ({CUDA: 0, CPU: 41}, "cuda", f"none of 41 nodes ran on {CUDA}", "0% of nodes"),
+        ({CUDA: 999, CPU: 1}, "cuda", "99% of nodes, 1 fell back", "99% of nodes"),
+        ({CUDA: 1, CPU: 999}, "cuda", "1% of nodes, 999 fell back", "1% of nodes"),
+    ],
+)
+def test_a_provider_that_ran_only_a_part_is_named_as_such(placement, provider, text, share):
+    """The share it ran and how many nodes fell back; never rounded to all or to nothing."""
+    found = wording.fallback(placement, provider)
+    assert (str(found), found.share) == (text, share)
+    assert found.absent == text.startswith("none")
+
+
+@pytest.mark.parametrize(
+    ("placement", "provider"),
+    [({CPU: 87}, "cpu"), ({CUDA: 87}, "cuda"), ({CUDA: 87, CPU: 0}, "cuda"),
+     ({}, "cuda"), (None, "cuda"), ({CPU: 87}, None)],
+)  # fmt: skip
+def test_a_provider_that_ran_everything_needs_no_words(placement, provider):
+    """Nothing is said where all nodes ran where they should, or where nothing is known."""
+    assert wording.fallback(placement, provider) is None
