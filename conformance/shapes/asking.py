@@ -1,0 +1,71 @@
+"""What the source answers to the probes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from conformance.bundle import DataSet, ProbeInfo
+from conformance.tensors import Arrays
+
+#: Longest reason that is kept of why a source rejects a shape.
+_REASON_CHARS = 200
+
+Run = Callable[[Arrays], Arrays]
+
+
+def answer_probes(
+    plan: Sequence[tuple[ProbeInfo, Arrays]], run: Run, run_fp64: Run | None
+) -> tuple[list[ProbeInfo], dict[str, DataSet]]:
+    """Ask the source what its conversion will be asked.
+
+    Args:
+        plan: of :func:`~conformance.shapes.plan.plan_probes`.
+        run: the source; whatever it raises means that it rejects the shape.
+        run_fp64: the same in float64, or None. Where only that fails, or gives other shapes,
+            the probe has no float64 reference.
+
+    Returns:
+        The probes, with the reason of those that the source rejects, and the answers to the
+        others by their names.
+    """
+    infos: list[ProbeInfo] = []
+    answers: dict[str, DataSet] = {}
+    for info, feeds in plan:
+        try:
+            outputs = run(feeds)
+        except Exception as error:  # noqa: BLE001 - every framework has its own ways to refuse a shape
+            infos.append(replace(info, source_rejects=_reason(error)))
+            continue
+        infos.append(info)
+        answers[info.name] = DataSet(feeds, outputs, _in_float64(run_fp64, feeds, outputs))
+    return infos, answers
+
+
+def _in_float64(run: Run | None, feeds: Arrays, outputs: Arrays) -> Arrays | None:
+    if run is None:
+        return None
+    try:
+        exact = run(feeds)
+    except Exception:  # noqa: BLE001 - the answer in the source's own precision is there, and enough
+        return None
+    for name, array in outputs.items():
+        if name not in exact or exact[name].shape != array.shape:
+            return None
+        if array.dtype.kind == "f" and exact[name].dtype != np.float64:
+            return None
+    return exact
+
+
+def _reason(error: Exception) -> str:
+    """What was raised, on one line: its type and the first line that says something.
+
+    TensorFlow announces a traceback of the graph before it comes to the point.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = (line for line in lines if not line.endswith(":") and not line.startswith('File "'))
+    line = next(telling, lines[0] if lines else "")
+    text = f"{type(error).__name__}: {line}" if line else type(error).__name__
+    return text if len(text) <= _REASON_CHARS else text[: _REASON_CHARS - 1] + "…"
