@@ -365,3 +365,16 @@ def test_help_teaches(command, capsys):
     assert caught.value.code == 0
     shown = capsys.readouterr().out
     assert f"conformance zoo {command}" in shown.partition("example")[2]
+
+
+@pytest.mark.parametrize("command", ["replay", "pack"])
+def test_help_of_the_tools_is_light_and_tells_exit_codes(command):
+    """Help shows an example and what each exit code means, and loads nothing heavy."""
+    code = (
+        f"from conformance.cli import main\ntry: main([{command!r}, '--help'])\n"
+        "except SystemExit as e: assert e.code == 0"
+    )
+    assert not imported_by(code) & (HEAVY | {"rich", "pydantic", "numpy", "ruamel"})
+    shown = run(command, "--help").stdout
+    assert f"conformance {command}" in shown.partition("examples:")[2]
+    assert "exit code: 0 when" in shown

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import ml_dtypes
@@ -20,18 +21,23 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: TID253 - as above
 from conformance.bundle import (
     BundleManifest,
     DataSet,
+    ProbeInfo,
     digest_files,
+    read_bundle,
     write_data_sets,
     write_manifest,
+    write_probes,
 )
 from conformance.cli import main
 from conformance.entry import ZooEntry
 from conformance.execution.child import children
 from conformance.model import Case, Verdict
 from conformance.replay import Replay, find_model_folders
+from conformance.replay.describe import describe
 
 ONNX_DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 FLOAT = helper.make_tensor_type_proto(TensorProto.FLOAT, [None])
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 12345\n"
 
 
 def model(nodes, inputs, outputs, *, opset=18, domains=()):
@@ -120,17 +126,15 @@ def test_one_wrong_data_set_fails_its_model_and_no_other(tmp_path, capsys):
     out = tmp_path / "out.json"
     assert main(["replay", str(tmp_path), "-q", "--json", str(out)]) == 1
     line, totals = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"✗ fail {tmp_path}/a: test_data_set_1: output 'y': error 0.5 at [1]")
+    assert line.startswith(f"✗ fail {tmp_path}/a: output 'y': test_data_set_1: error 0.5 at [1]")
     assert line.endswith("expected 6.5, actual 6")
     assert totals == "2 models on cpu: ✓ 1 pass, ✗ 1 fail"
-    failed, passed = json.loads(out.read_text())
-    assert list(failed) == [
-        "id", "model", "provider", "verdict", "stage", "reason", "data_sets", "outputs",
-    ]  # fmt: skip
+    failed, passed = json.loads(out.read_text())["cases"]
     assert (failed["id"], failed["model"]) == (f"{tmp_path}/a", "a")
-    assert (failed["verdict"], failed["stage"], failed["data_sets"]) == ("fail", "parity", 2)
-    assert failed["outputs"][0]["max_abs"] == 0.5
-    assert (passed["verdict"], passed["stage"], passed["reason"]) == ("pass", None, None)
+    assert (failed["verdict"], failed["stage"]) == ("fail", "parity")
+    assert failed["parity"]["data_sets"] == 2
+    assert failed["parity"]["outputs"][0]["max_abs"] == 0.5
+    assert (passed["verdict"], passed["stage"], passed["reason"]) == ("pass", "parity", None)
 
 
 def test_the_tolerance_of_foreign_models_can_be_given(tmp_path):
@@ -238,9 +242,9 @@ def test_sequences_are_compared_element_by_element(tmp_path, replay):
     given = sequence([1, 2], [3])
     assert replay(put(tmp_path / "a", made, ([given], [given]))).verdict is Verdict.PASS
     found = replay(put(tmp_path / "b", made, ([given], [sequence([1, 2], [4])])))
-    assert found.reason.startswith("output 'y'[1]: error 1 at [0]")
+    assert found.reason.startswith("output 'y': element [1]: error 1 at [0]")
     found = replay(put(tmp_path / "c", made, ([given], [sequence([1, 2])])))
-    assert found.reason == "output 'y' is a sequence of 2, expected a sequence of 1"
+    assert found.reason == "output 'y': it is a sequence of 2, expected a sequence of 1"
 
 
 def test_an_empty_optional_is_a_value(tmp_path, replay):
@@ -252,7 +256,7 @@ def test_an_empty_optional_is_a_value(tmp_path, replay):
     assert replay(put(tmp_path / "b", made, ([empty], [empty]))).verdict is Verdict.PASS
     assert replay(put(tmp_path / "c", made, ([], [empty]))).verdict is Verdict.PASS
     found = replay(put(tmp_path / "d", made, ([full], [empty])))
-    assert found.reason == "output 'y' is a tensor, expected empty"
+    assert found.reason == "output 'y': it is a tensor, expected empty"
 
 
 def test_foreign_data_may_expect_nan_and_infinity(tmp_path, replay):
@@ -268,22 +272,22 @@ def test_foreign_data_may_expect_nan_and_infinity(tmp_path, replay):
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (tensor([[3, 6]]), "has shape (2,), expected (1, 2)"),
-        (tensor([3, 6], "f8"), "has dtype float32, expected float64"),
+        (tensor([[3, 6]]), "shape is (2,), expected (1, 2)"),
+        (tensor([3, 6], "f8"), "dtype is float32, expected float64"),
     ],
 )
 def test_shape_and_dtype_must_be_equal(tmp_path, replay, answer, reason):
     """What NumPy would broadcast or convert is a difference here."""
     found = replay(put(tmp_path / "a", tripler(), ([tensor([1, 2])], [answer])))
-    assert (found.verdict, found.reason) == (Verdict.FAIL, f"output 'y' {reason}")
+    assert (found.verdict, found.reason) == (Verdict.FAIL, f"output 'y': {reason}")
 
 
 # bundles of ours ----------------------------------------------------------------------------
 
 
-def put_bundle(folder, answers, tolerance=None):
+def put_bundle(folder, answers, tolerance=None, made=None, **entry_fields):
     folder.mkdir(parents=True)
-    onnx.save(tripler(), folder / "model.onnx")
+    onnx.save(made or tripler(), folder / "model.onnx")
     inputs = [np.array([1, 2], "f4"), np.array([3, 5], "f4")]
     sets = [
         DataSet({"x": x}, {"y": np.array(y, "f4")}, None)
@@ -293,7 +297,7 @@ def put_bundle(folder, answers, tolerance=None):
     entry = {
         "id": "m", "framework": "pytorch", "source": {"factory": "a.b:c"},
         "inputs": {"spec": {"x": {"shape": [2]}}},
-    } | ({"tolerance": tolerance} if tolerance else {})  # fmt: skip
+    } | ({"tolerance": tolerance} if tolerance else {}) | entry_fields  # fmt: skip
     manifest = BundleManifest(
         case=Case(ZooEntry.model_validate(entry), "dynamo", 18, "fp32"),
         seed=0,
@@ -313,12 +317,63 @@ def put_bundle(folder, answers, tolerance=None):
     return folder
 
 
-def test_a_bundle_is_judged_by_its_own_tolerance(tmp_path, replay):
-    """What the entry of a bundle declares holds, not what foreign folders get."""
+def test_a_bundle_is_judged_by_its_own_tolerance(tmp_path, replay, capsys):
+    """What the entry of a bundle declares holds, not what others get; its line names the case."""
     answers = ([3.1, 6], [9, 15])
     loose = {"rtol": 0.05, "atol": 0, "reason": "a test"}
     assert replay(put_bundle(tmp_path / "a", answers, loose)).verdict is Verdict.PASS
     assert replay(put_bundle(tmp_path / "b", answers), rtol=1.0).verdict is Verdict.FAIL
+    assert main(["replay", str(tmp_path / "a")]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"✓ pass {tmp_path}/a [pytorch/m@dynamo-op18-fp32] (2 data sets")
+
+
+def test_a_bundle_has_its_entrys_time(tmp_path, capsys):
+    """The entry's timeout ends a bundle's model where the command names none, and 300 s others'."""
+    answers = ([3, 6], [9, 15])
+    put_bundle(tmp_path / "a", answers, made=endless(), timeout=1.5)
+    assert main(["replay", str(tmp_path)]) == 1
+    assert "took longer than its timeout of 1.5 s" in capsys.readouterr().out
+    assert main(["replay", str(tmp_path), "--timeout", "1"]) == 1
+    assert "took longer than its timeout of 1 s" in capsys.readouterr().out
+    (foreign,) = find_model_folders(put_tripler(tmp_path / "b", [3, 6]))
+    assert describe(foreign).timeout_s == 300
+
+
+def test_a_bundle_is_certified_as_in_a_run(tmp_path, replay):
+    """Its probes count as well: a model that is right on the data, and static, fails."""
+    sliced = model(
+        [
+            helper.make_node("Constant", [], ["zero"], value=tensor([0], "i8")),
+            helper.make_node("Constant", [], ["two"], value=tensor([2], "i8")),
+            helper.make_node("Slice", ["x", "zero", "two"], ["s"]),
+            helper.make_node("Add", ["s", "s"], ["t"]),
+            helper.make_node("Add", ["t", "s"], ["y"]),
+        ],
+        {"x": FLOAT},
+        {"y": FLOAT},
+    )
+    bundle = put_bundle(tmp_path / "a", ([3, 6], [9, 15]), made=sliced)
+    assert replay(bundle).verdict is Verdict.PASS
+    manifest = read_bundle(bundle).manifest
+    x = np.array([1, 2, 5], "f4")
+    write_probes(bundle, {"n-3": DataSet({"x": x}, {"y": x * 3}, None)})
+    info = ProbeInfo("n-3", "size", "n", 3)
+    made = replace(manifest, probes=(info,), files=digest_files(bundle))
+    write_manifest(bundle, made)
+    found = replay(bundle)
+    assert (found.verdict, found.stage) == (Verdict.FAIL, "parity")
+    assert "axis 'n' at size 3" in found.reason
+
+
+def test_the_tensors_beside_a_bundle_are_no_models(tmp_path):
+    """Margins and probes have data sets and no model of their own; none is replayed as one."""
+    bundle = put_bundle(tmp_path / "a", ([3, 6], [9, 15]))
+    for name in ("margins/test_data_set_0", "probes/test_data_set_0", "reference_fp64/x"):
+        (bundle / name).mkdir(parents=True)
+    put_tripler(bundle / "reduced", [3, 6])
+    found = [folder.path.name for folder in find_model_folders(tmp_path)]
+    assert found == ["a", "reduced"]
 
 
 def test_the_guards_hold_for_bundles_only(tmp_path, replay):
@@ -393,6 +448,36 @@ def _wrong_kind(folder):
     (folder / "test_data_set_0" / "input_0.pb").write_bytes(b"")
 
 
+def _empty_model(folder):
+    (folder / "model.onnx").write_bytes(b"")
+
+
+def _pointer(folder):
+    (folder / "model.onnx").write_text(POINTER)
+
+
+def _pointer_tensor(folder):
+    (folder / "test_data_set_0" / "output_0.pb").write_text(POINTER)
+
+
+def _page(folder):
+    (folder / "model.onnx").write_text("<!DOCTYPE html>\n<html><title>Sign in</title></html>")
+
+
+def _too_new_op(folder):
+    made = model([helper.make_node("Odd", ["x"], ["y"], domain="com.microsoft")], {"x": FLOAT},
+                 {"y": FLOAT}, domains=["com.microsoft"])  # fmt: skip
+    onnx.save(made, folder / "model.onnx")
+
+
+def _no_weights(folder):
+    made = model([helper.make_node("Add", ["x", "w"], ["y"])], {"x": FLOAT}, {"y": FLOAT})
+    made.graph.initializer.append(tensor([1, 2], name="w"))
+    onnx.save(made, folder / "model.onnx", save_as_external_data=True, location="w.data",
+              size_threshold=0)  # fmt: skip
+    (folder / "w.data").unlink()
+
+
 def _elsewhere(folder):
     message = tensor([1, 2])
     message.ClearField("raw_data")
@@ -407,6 +492,13 @@ def _elsewhere(folder):
         (_truncate, "test_data_set_0/input_0.pb holds no "),
         (_no_outputs, "test_data_set_0 has no output_0.pb"),
         (_custom_op, "model.onnx: ONNX Runtime refuses the model: .*odd:Odd"),
+        (_custom_op, "operator 'Odd' of domain 'odd' is a custom op: register the library that"),
+        (_too_new_op, "operator 'Odd' of domain 'com.microsoft' is not in this version"),
+        (_empty_model, r"model\.onnx is empty$"),
+        (_pointer, r"model\.onnx is a Git LFS pointer, not the file: run `git lfs pull`"),
+        (_pointer_tensor, "test_data_set_0/output_0.pb is a Git LFS pointer"),
+        (_page, r"model\.onnx is a web page, not the file: download it again"),
+        (_no_weights, r"model\.onnx: ONNX Runtime refuses the model: .*w\.data"),
         (_no_model, "model.onnx: ONNX Runtime refuses the model: .*INVALID_PROTOBUF"),
         (_too_new, r"refuses the model: \[ONNXRuntimeError\] : 1 : FAIL : Unsupported model IR"),
         (_two_models, r"the folder holds 2 \.onnx files \(model.onnx, other.onnx\)"),
@@ -546,7 +638,7 @@ def test_nothing_found_is_an_error(tmp_path, capsys):
     error = capsys.readouterr().err
     assert str(tmp_path) in error
     assert "test_data_set_N" in error
-    assert json.loads(out.read_text()) == []
+    assert json.loads(out.read_text()) == {"schema_version": 1, "cases": []}
 
 
 def test_an_empty_folder_beside_a_full_one_is_an_error_too(tmp_path, capsys):

@@ -55,6 +55,7 @@ def _seed(text: str) -> int:
 
 def _pack(arguments: argparse.Namespace) -> int:
     from conformance.failures.pack import DoesNotSurvive, NotPacked, pack
+    from conformance.failures.wording import size_text
 
     folder: Path = arguments.folder.absolute()
     ending = "-randomized.zip" if arguments.randomize_weights else ".zip"
@@ -75,7 +76,7 @@ def _pack(arguments: argparse.Namespace) -> int:
         return 1
     except OSError as error:
         return _refuse(f"{out} cannot be written: {error}")
-    print(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
+    print(f"{out} ({size_text(out.stat().st_size)})")
     return 0
 
 

@@ -172,6 +172,8 @@ def _replayed_line(result: Replayed) -> str:
     found = f"worst {two_digits(ratio)} of limit" if ratio else "exact"
     passed = f" ({counted(result.data_sets, 'data set')}, {found})"
     tail = passed if result.verdict is Verdict.PASS else f": {result.reason}"
-    line = inert(f"{result.verdict.glyph} {result.verdict} {result.id}{tail}")
+    # bundles often lie in folders that are named by a digest
+    case = "" if result.about.case is None else f" [{result.about.case}]"
+    line = inert(f"{result.verdict.glyph} {result.verdict} {result.id}{case}{tail}")
     # inert keeps line feeds and tabs, which a folder's name may hold: one line per model
     return line.replace("\n", "\\n").replace("\t", "\\t")

@@ -5,7 +5,17 @@ bundle of this package is such a folder with a ``bundle.json``, and is judged by
 tolerance; every other one is judged by the tolerance that the caller names.
 """
 
-from conformance.replay.engine import Replay, Replayed
+from conformance.replay.cases import CasesFile, case_of
+from conformance.replay.engine import ONNX_ATOL, ONNX_RTOL, Replay, Replayed
 from conformance.replay.folders import ModelFolder, find_model_folders
 
-__all__ = ["ModelFolder", "Replay", "Replayed", "find_model_folders"]
+__all__ = [
+    "ONNX_ATOL",
+    "ONNX_RTOL",
+    "CasesFile",
+    "ModelFolder",
+    "Replay",
+    "Replayed",
+    "case_of",
+    "find_model_folders",
+]

@@ -7,11 +7,12 @@ ONNX's own test data contains them on purpose.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.evidence import OutputParity
 from conformance.replay.values import Value
 
 
@@ -25,17 +26,37 @@ class OutputResult:
     limit: float | None = None
     ratio: float | None = None
     problem: str | None = None
+    #: Of the expected tensor; "sequence" or "optional", without a shape, where it is none.
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
+    #: Whether everything has to be equal.
+    exact: bool = True
 
     def worse(self, other: OutputResult) -> OutputResult:
         """Both results in one: the first problem, the larger error, the larger ratio."""
         errors = [r.max_abs for r in (self, other) if r.max_abs is not None]
         nearest = max((self, other), key=lambda r: -1.0 if r.ratio is None else r.ratio)
-        return OutputResult(
-            self.name,
-            max(errors, default=None),
-            nearest.limit,
-            nearest.ratio,
-            self.problem or other.problem,
+        return replace(
+            self,
+            max_abs=max(errors, default=None),
+            limit=nearest.limit,
+            ratio=nearest.ratio,
+            problem=self.problem or other.problem,
+            exact=self.exact and other.exact,
+        )
+
+    def parity(self, reason: str) -> OutputParity:
+        """The result as reports have it; ``reason`` says where its tolerance comes from."""
+        return OutputParity(
+            name=self.name,
+            dtype=self.dtype,
+            shape=self.shape,
+            rule="exact" if self.exact else "declared",
+            rule_reason=None if self.exact else reason,
+            max_abs=self.max_abs,
+            limit=self.limit,
+            ratio=self.ratio,
+            problem=self.problem,
         )
 
 
@@ -51,28 +72,33 @@ def compare_values(
         rtol: accepted error relative to the expected element; floats only.
         atol: accepted absolute error, added to the relative one; floats only.
     """
-    result = OutputResult(name)
-    for label, want, got in _leaves(f"output '{name}'", expected, actual):
+    result = OutputResult(name, dtype="sequence" if isinstance(expected, list) else "optional")
+    if isinstance(expected, np.ndarray):
+        dtype, shape = _dtype_name(expected.dtype), expected.shape
+        result = replace(result, dtype=dtype, shape=shape, exact=not _is_float(expected.dtype))
+    for place, want, got in _leaves("", expected, actual):
         if isinstance(want, np.ndarray) and isinstance(got, np.ndarray):
-            found = _compare_arrays(name, label, want, got, rtol, atol)
+            found = _compare_arrays(name, want, got, rtol, atol)
         else:
-            problem = None if want is got is None else f"{label} is {got}, expected {want}"
+            problem = None if want is got is None else f"it is {got}, expected {want}"
             found = OutputResult(name, problem=problem)
+        if place and found.problem is not None:
+            found = replace(found, problem=f"element {place}: {found.problem}")
         result = result.worse(found)
     return result
 
 
-def _leaves(label: str, want: Value, got: Value) -> Iterator[tuple[str, Value, Value]]:
-    """Pairs of arrays; where the two sides differ in kind or length, their descriptions."""
+def _leaves(place: str, want: Value, got: Value) -> Iterator[tuple[str, Value, Value]]:
+    """Pairs of arrays, and where in a sequence; of different kinds, their descriptions."""
     if isinstance(want, list) and isinstance(got, list) and len(want) == len(got):
         for number, (one, other) in enumerate(zip(want, got, strict=True)):
-            yield from _leaves(f"{label}[{number}]", one, other)
+            yield from _leaves(f"{place}[{number}]", one, other)
     elif isinstance(want, np.ndarray) and isinstance(got, np.ndarray | np.generic):
-        yield label, want, np.asarray(got)
+        yield place, want, np.asarray(got)
     elif want is None and got is None:
-        yield label, None, None
+        yield place, None, None
     else:
-        yield label, _kind(want), _kind(got)
+        yield place, _kind(want), _kind(got)
 
 
 def _kind(value: Value) -> str:
@@ -83,17 +109,17 @@ def _kind(value: Value) -> str:
     return "a tensor" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
 
 
-def _compare_arrays(  # noqa: PLR0913, PLR0917 - two arrays, what to call them, two limits
-    name: str, label: str, want: np.ndarray, got: np.ndarray, rtol: float, atol: float
+def _compare_arrays(
+    name: str, want: np.ndarray, got: np.ndarray, rtol: float, atol: float
 ) -> OutputResult:
     wanted, found = _dtype_name(want.dtype), _dtype_name(got.dtype)
     if wanted != found:
-        return OutputResult(name, problem=f"{label} has dtype {found}, expected {wanted}")
+        return OutputResult(name, problem=f"dtype is {found}, expected {wanted}")
     if want.shape != got.shape:
-        return OutputResult(name, problem=f"{label} has shape {got.shape}, expected {want.shape}")
+        return OutputResult(name, problem=f"shape is {got.shape}, expected {want.shape}")
     if _is_float(want.dtype):
         floats, actual = want.astype(np.float64), got.astype(np.float64)
-        return _compare_floats(name, label, floats, actual, rtol, atol)
+        return _compare_floats(name, floats, actual, rtol, atol)
     differs = want != got
     error = None
     if wanted not in ("string", "bool"):
@@ -103,15 +129,14 @@ def _compare_arrays(  # noqa: PLR0913, PLR0917 - two arrays, what to call them, 
         return OutputResult(name, error, 0.0, 0.0)
     at = _first(differs)
     problem = (
-        f"{label}: {np.count_nonzero(differs)} of {want.size} elements differ, the first at "
+        f"{np.count_nonzero(differs)} of {want.size} elements differ, the first at "
         f"{list(at)}: expected {want[at]!s}, actual {got[at]!s}"
     )
     return OutputResult(name, error, 0.0, float("inf"), problem)
 
 
-def _compare_floats(  # noqa: PLR0913, PLR0917 - as above
+def _compare_floats(
     name: str,
-    label: str,
     want: NDArray[np.float64],
     got: NDArray[np.float64],
     rtol: float,
@@ -122,12 +147,12 @@ def _compare_floats(  # noqa: PLR0913, PLR0917 - as above
     if unlike.any():
         at = _first(unlike)
         unequal = (
-            f"{label}: {np.count_nonzero(unlike)} of {want.size} elements are NaN or infinite on "
+            f"{np.count_nonzero(unlike)} of {want.size} elements are NaN or infinite on "
             f"one side only, the first at {list(at)}: expected {want[at]}, actual {got[at]}"
         )
-        return OutputResult(name, None, None, float("inf"), unequal)
+        return OutputResult(name, None, None, float("inf"), unequal, exact=False)
     if same.all():
-        return OutputResult(name, 0.0, atol, 0.0)
+        return OutputResult(name, 0.0, atol, 0.0, exact=False)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         error = np.where(same, 0.0, np.abs(want - got))
         accepted = atol + rtol * np.where(same, 0.0, np.abs(want))
@@ -137,10 +162,10 @@ def _compare_floats(  # noqa: PLR0913, PLR0917 - as above
     problem = None
     if ratio > 1:
         problem = (
-            f"{label}: error {error[at]:.3g} at {list(at)} is {ratio:.3g}x its limit "
+            f"error {error[at]:.3g} at {list(at)} is {ratio:.3g}x its limit "
             f"{limit:.3g}: expected {want[at]:.9g}, actual {got[at]:.9g}"
         )
-    return OutputResult(name, float(error.max()), limit, ratio, problem)
+    return OutputResult(name, float(error.max()), limit, ratio, problem, exact=False)
 
 
 def _first(marks: np.ndarray) -> tuple[int, ...]:

@@ -7,23 +7,29 @@ process, be it a crash or an endless loop, is that model's result and nobody els
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from conformance import runtime
-from conformance.bundle import read_bundle
+from conformance.bundle import MODEL, read_bundle
+from conformance.certificate import certify
 from conformance.errors import CorruptBundle, InputsError, ParityError, SessionError
+from conformance.evidence import ParityReport
 from conformance.execution.child import Executor
-from conformance.execution.contract import Spec, shorten
+from conformance.execution.contract import Spec
 from conformance.execution.progress import Progress
 from conformance.judging import parity_failure
 from conformance.model import Stage, Verdict, from_json, to_json
-from conformance.parity.compare import compare
 from conformance.parity.terms import terms_for
 from conformance.replay.compare import OutputResult, compare_values
+from conformance.replay.describe import Described, describe
 from conformance.replay.folders import ModelFolder, data_set_folders
+from conformance.replay.mistakes import missing_operator, mistaken
 from conformance.replay.values import concise, declared, read_values, run_model
 
 #: The tolerance of ONNX's own test runner.
@@ -39,26 +45,41 @@ class Replayed:
 
     #: The folder's path, as it was reached from the one that was asked for.
     id: str
-    #: The folder's name.
-    model: str
+    about: Described
     provider: str
     verdict: Verdict
-    #: Where it failed; None for a pass.
-    stage: Stage | None = None
+    #: Where it failed; for a pass, the last one completed.
+    stage: Stage
     reason: str | None = None
-    #: How many data sets were compared.
-    data_sets: int = 0
-    outputs: tuple[OutputResult, ...] = ()
+    #: None when the model did not get as far as being compared.
+    parity: ParityReport | None = None
+    #: Nodes by the provider that ran them; known of bundles only.
+    placement: dict[str, int] | None = None
+    duration_s: float = 0.0
+
+    @property
+    def data_sets(self) -> int:
+        """How many data sets were compared."""
+        return 0 if self.parity is None else self.parity.data_sets
 
     @property
     def worst_ratio(self) -> float | None:
         """The largest error in terms of its limit; None when everything had to be equal."""
-        ratios = [o.ratio for o in self.outputs if o.limit and o.ratio is not None]
+        outputs = () if self.parity is None else self.parity.outputs
+        ratios = [o.ratio for o in outputs if o.limit and o.ratio is not None]
         return max(ratios, default=None)
 
 
 class Replay:
-    """Replays folders on one provider by one tolerance; to be closed by its executor's owner."""
+    """Replays folders on one provider; to be closed by its executor's owner.
+
+    Args:
+        executor: that runs each model in a process of its own.
+        provider: short name, such as ``cpu``.
+        rtol: accepted relative error of folders that are no bundles of ours.
+        atol: accepted absolute error of those.
+        timeout_s: for each model; by default a bundle's own, and 300 s for the others.
+    """
 
     def __init__(
         self,
@@ -67,7 +88,7 @@ class Replay:
         *,
         rtol: float = ONNX_RTOL,
         atol: float = ONNX_ATOL,
-        timeout_s: float = 300.0,
+        timeout_s: float | None = None,
     ) -> None:
         self._executor = executor
         self._provider = provider
@@ -76,14 +97,28 @@ class Replay:
 
     def run(self, folder: ModelFolder) -> Replayed:
         """Replay one folder; never raises for what the folder holds."""
-        path = str(folder.path)
-        if folder.problem is not None:
-            return self._failed(folder, Verdict.FAIL, Stage.LOAD, folder.problem)
-        if not _is_text(path):
-            reason = "the folder's path is not valid Unicode; rename it"
-            return self._failed(folder, Verdict.FAIL, Stage.LOAD, reason)
+        clock = time.perf_counter()
+        about = describe(folder)
+        problem = _problem(folder)
+        if problem is None:
+            found = self._found(folder, about)
+        else:
+            found = _Found(Verdict.FAIL, Stage.LOAD, problem)
+        return Replayed(
+            id=str(folder.path),
+            about=about,
+            provider=self._provider,
+            verdict=found.verdict,
+            stage=found.stage,
+            reason=found.reason,
+            parity=found.parity,
+            placement=found.placement,
+            duration_s=round(time.perf_counter() - clock, 6),
+        )
+
+    def _found(self, folder: ModelFolder, about: Described) -> _Found:
         payload = {
-            "label": path,
+            "label": str(folder.path),
             "folder": str(folder.path.absolute()),
             "model": None if folder.model is None else folder.model.name,
             "provider": self._provider,
@@ -96,28 +131,14 @@ class Replay:
                     payload=payload,
                     workdir=Path(workdir),
                     progress=Path(workdir) / "progress.json",
-                    timeout_s=self._timeout_s,
+                    timeout_s=self._timeout_s or about.timeout_s,
                     preload=_PRELOAD,
                 )
             )
         if completed.failure is not None:
             failure = completed.failure
-            return self._failed(folder, failure.verdict, failure.stage, failure.reason)
-        found = from_json(_Found, completed.value)
-        return Replayed(
-            path,
-            folder.path.absolute().name,
-            self._provider,
-            found.verdict,
-            found.stage,
-            found.reason,
-            found.data_sets,
-            found.outputs,
-        )
-
-    def _failed(self, folder: ModelFolder, verdict: Verdict, stage: Stage, reason: str) -> Replayed:
-        name = folder.path.absolute().name
-        return Replayed(str(folder.path), name, self._provider, verdict, stage, reason)
+            return _Found(failure.verdict, failure.stage, failure.reason)
+        return from_json(_Found, completed.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +146,38 @@ class _Found:
     """What the process of one folder reports."""
 
     verdict: Verdict
-    stage: Stage | None
+    stage: Stage
     reason: str | None
-    data_sets: int
-    outputs: tuple[OutputResult, ...]
+    parity: ParityReport | None = None
+    placement: dict[str, int] | None = None
 
     @classmethod
-    def of(cls, data_sets: int, outputs: Mapping[str, OutputResult]) -> Self:
-        """Judge the outputs of a foreign folder."""
-        problems = [o.problem for o in outputs.values() if o.problem is not None]
-        found = tuple(outputs.values())
-        if not problems:
-            return cls(Verdict.PASS, None, None, data_sets, found)
-        more = f" (and {len(problems) - 1} more outputs)" if len(problems) > 1 else ""
-        reason = shorten(problems[0] + more)
-        return cls(Verdict.FAIL, Stage.PARITY, reason, data_sets, found)
+    def of(cls, report: ParityReport, placement: dict[str, int] | None = None) -> Self:
+        """Judge a comparison."""
+        failure = parity_failure(report)
+        if failure is None:
+            return cls(Verdict.PASS, Stage.PARITY, None, report, placement)
+        return cls(failure.verdict, failure.stage, failure.reason, report, placement)
+
+
+def _problem(folder: ModelFolder) -> str | None:
+    """What can be told to be wrong with a folder without running anything."""
+    if folder.problem is not None:
+        return folder.problem
+    if not _is_text(str(folder.path)):
+        return "the folder's path is not valid Unicode; rename it"
+    model = folder.model or folder.path / MODEL
+    try:
+        mistake = mistaken(model)
+    except FileNotFoundError:
+        return None  # a bundle's manifest is read first, and says what is missing
+    except OSError as error:
+        return f"{model.name} cannot be read: {error.strerror}"
+    return None if mistake is None else f"{model.name} {mistake}"
 
 
 def replay_bundle(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Replay a bundle of this package: its own tolerance, its fp64 reference, our guards.
+    """Replay a bundle of this package: a certificate by its own terms, as in a run.
 
     Raises:
         SessionError: when the model cannot run.
@@ -153,25 +187,20 @@ def replay_bundle(payload: Mapping[str, Any], progress: Progress) -> dict[str, A
     try:
         bundle = read_bundle(Path(payload["folder"]))
         data_sets = list(bundle.data_sets())
+        if not data_sets:
+            raise ParityError(f"{bundle.path} has no data sets: there is nothing to compare")
+        progress.enter(Stage.SESSION)
+        inputs = [data_set.inputs for data_set in data_sets]
+        with _helpful(bundle.model_path):
+            session, answers, placement = runtime.run_profiled(
+                bundle.model_path, payload["provider"], inputs
+            )
+        progress.enter(Stage.PARITY)
+        terms = terms_for(bundle.manifest.case.entry, bundle.manifest)
+        report = certify(bundle, data_sets, answers, partial(runtime.run, session), terms)
     except CorruptBundle as error:
         raise ParityError(str(error)) from error
-    if not data_sets:
-        raise ParityError(f"{bundle.path} has no data sets: there is nothing to compare")
-    progress.enter(Stage.SESSION)
-    session = _session(bundle.model_path, payload["provider"])
-    answers = [runtime.run(session, data_set.inputs) for data_set in data_sets]
-    progress.enter(Stage.PARITY)
-    terms = terms_for(bundle.manifest.case.entry, bundle.manifest)
-    report = compare(data_sets, answers, terms)
-    failure = parity_failure(report)
-    outputs = tuple(
-        OutputResult(o.name, o.max_abs, o.limit, o.ratio, o.problem or o.vacuous)
-        for o in report.outputs
-    )
-    if failure is None:
-        return to_json(_Found(Verdict.PASS, None, None, len(data_sets), outputs))
-    found = _Found(failure.verdict, failure.stage, failure.reason, len(data_sets), outputs)
-    return to_json(found)
+    return to_json(_Found.of(report, placement))
 
 
 def replay_foreign(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -183,8 +212,10 @@ def replay_foreign(payload: Mapping[str, Any], progress: Progress) -> dict[str, 
     """
     folder = Path(payload["folder"])
     model = folder / payload["model"]
+    rtol, atol = payload["rtol"], payload["atol"]
     progress.enter(Stage.SESSION)
-    session = _session(model, payload["provider"])
+    with _helpful(model):
+        session = runtime.create_session(model, payload["provider"])
     outputs: dict[str, OutputResult] = {}
     data_sets = data_set_folders(folder)
     for data_set in data_sets:
@@ -197,24 +228,26 @@ def replay_foreign(payload: Mapping[str, Any], progress: Progress) -> dict[str, 
             raise SessionError(f"{data_set.name}: {error}") from error
         progress.enter(Stage.PARITY)
         for name, want in expected.items():
-            result = compare_values(name, want, answers[name], payload["rtol"], payload["atol"])
+            result = compare_values(name, want, answers[name], rtol, atol)
             if result.problem is not None and len(data_sets) > 1:
-                result = OutputResult(
-                    name,
-                    result.max_abs,
-                    result.limit,
-                    result.ratio,
-                    f"{data_set.name}: {result.problem}",
-                )
+                result = replace(result, problem=f"{data_set.name}: {result.problem}")
             outputs[name] = outputs[name].worse(result) if name in outputs else result
-    return to_json(_Found.of(len(data_sets), outputs))
+    default = (rtol, atol) == (ONNX_RTOL, ONNX_ATOL)
+    reason = f"no bundle of ours: {'what ONNX accepts' if default else 'as it was asked for'}"
+    parities = tuple(result.parity(reason) for result in outputs.values())
+    return to_json(_Found.of(ParityReport(parities, len(data_sets))))
 
 
-def _session(model: Path, provider: str) -> Any:
+@contextmanager
+def _helpful(model: Path) -> Iterator[None]:
+    """Have a refusal name the file, and what is missing where that can be told."""
     try:
-        return runtime.create_session(model, provider)
+        yield
     except SessionError as error:
-        raise SessionError(f"{model.name}: {concise(str(error))}") from error
+        text = concise(str(error))
+        advice = missing_operator(text)
+        more = "" if advice is None else f"; {advice}"
+        raise SessionError(f"{model.name}: {text}{more}") from error
 
 
 def _read_data_set(session: Any, data_set: Path) -> tuple[dict[str, Any], dict[str, Any]]:

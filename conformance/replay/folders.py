@@ -12,7 +12,9 @@ from conformance.bundle import MANIFEST
 
 #: What ONNX calls the folders that hold the inputs and outputs of one run.
 DATA_SET_PREFIX = "test_data_set_"
+#: Further folders of tensors, of which none is a model folder.
 _FP64 = "reference_fp64"
+_PARTS_OF_BUNDLES = frozenset({"margins", "probes"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def find_model_folders(root: Path) -> Iterator[ModelFolder]:
             path / child.name
             for child in reversed(children)
             if child.is_dir(follow_symlinks=False)
-            and not (found and (child.name.startswith(DATA_SET_PREFIX) or child.name == _FP64))
+            and not (found and _holds_tensors(child.name, ours=MANIFEST in names))
         ]
 
 
@@ -72,6 +74,12 @@ def _foreign(path: Path, models: list[str]) -> ModelFolder:
     listed = f"{len(models)} .onnx files ({', '.join(models)})" if models else "no .onnx file"
     problem = f"the folder holds {listed}; one belongs beside its {DATA_SET_PREFIX}N"
     return ModelFolder(path, ours=False, problem=problem)
+
+
+def _holds_tensors(name: str, *, ours: bool) -> bool:
+    """Whether a folder in a model folder belongs to it."""
+    beside_data = name.startswith(DATA_SET_PREFIX) or name == _FP64
+    return beside_data or (ours and name in _PARTS_OF_BUNDLES)
 
 
 def _is_model(entry: os.DirEntry[str]) -> bool:

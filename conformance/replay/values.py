@@ -17,6 +17,7 @@ import numpy as np
 
 from conformance.errors import InputsError, SessionError
 from conformance.execution.contract import shorten
+from conformance.replay.mistakes import mistaken_head
 
 #: An array, a list of values (a sequence), or None (an optional that is empty).
 Value: TypeAlias = Any
@@ -164,7 +165,10 @@ def _parse(file: Path, kind: str) -> Any:
         raise InputsError(f"{where} is a {kind}, which is not replayed")
     message = classes[outer]()
     try:
-        message.ParseFromString(file.read_bytes())
+        data = file.read_bytes()
+        if (mistake := mistaken_head(data)) is not None:
+            raise InputsError(f"{where} {mistake}")
+        message.ParseFromString(data)
     except DecodeError as error:
         raise InputsError(f"{where} holds no {kind}: {error}") from error
     except OSError as error:

@@ -1,0 +1,15 @@
+"""What a failing case leaves behind: a folder, and a zip of it, that shows the failure again."""
+
+from conformance.failures.folder import Origin, failure_name, remove_failure, write_failure
+from conformance.failures.pack import DoesNotSurvive, NotPacked, pack, pack_randomized
+
+__all__ = [
+    "DoesNotSurvive",
+    "NotPacked",
+    "Origin",
+    "failure_name",
+    "pack",
+    "pack_randomized",
+    "remove_failure",
+    "write_failure",
+]

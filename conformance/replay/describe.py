@@ -1,0 +1,74 @@
+"""What a model folder says of itself before its model is run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pydantic
+
+from conformance.bundle import MANIFEST, BundleManifest
+from conformance.evidence import ExportResult
+from conformance.model import from_json
+from conformance.replay.folders import ModelFolder
+from conformance.replay.header import read_header
+
+#: Seconds for a model of whose budget nothing is known.
+TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is known of a model folder; None and empty where it does not say."""
+
+    #: The zoo's name of a model of ours; of others, the folder's name is all there is.
+    model: str
+    #: The key of the case that a bundle of ours was made from.
+    case: str | None = None
+    framework: str | None = None
+    task: str | None = None
+    tags: tuple[str, ...] = ()
+    exporter: str | None = None
+    opset: int | None = None
+    variant: str | None = None
+    export: ExportResult | None = None
+    #: Seconds that the model may take.
+    timeout_s: float = TIMEOUT_S
+
+
+def describe(folder: ModelFolder) -> Described:
+    """Read what there is; what is wrong with a folder is found when it is replayed."""
+    name = folder.path.absolute().name
+    try:
+        if folder.ours:
+            text = (folder.path / MANIFEST).read_text(encoding="utf-8")
+            return _ours(from_json(BundleManifest, json.loads(text)))
+        if folder.model is None:
+            return Described(name)
+        header = read_header(folder.model)
+    except (OSError, ValueError, pydantic.ValidationError):
+        return Described(name)
+    return Described(name, framework=header.framework, exporter=header.producer, opset=header.opset)
+
+
+def _ours(manifest: BundleManifest) -> Described:
+    case = manifest.case
+    return Described(
+        model=case.entry.id,
+        case=case.key,
+        framework=case.entry.framework_label,
+        task=case.entry.task,
+        tags=case.entry.tags,
+        exporter=case.exporter,
+        opset=case.opset,
+        variant=case.variant,
+        export=ExportResult(
+            export_seconds=round(manifest.export_seconds, 3),
+            size_bytes=manifest.size_bytes,
+            nodes=manifest.nodes,
+            cached=True,
+            peak_rss_bytes=manifest.peak_rss_bytes,
+            fp64_unavailable=manifest.fp64_unavailable,
+        ),
+        timeout_s=case.entry.timeout,
+    )
