@@ -69,7 +69,8 @@ def parity_failure(report: ParityReport) -> Failure | None:
     ):
         if lines:
             more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-            return Failure(verdict, Stage.PARITY, shorten(lines[0] + more), "\n".join(lines))
+            reason, details = shorten(lines[0] + more), "\n".join(lines)
+            return Failure(verdict, Stage.PARITY, reason, details, lines)
     return None
 
 
@@ -152,7 +153,8 @@ def _was_met(expectation: Expectation, row: CaseResult) -> bool:
             return row.reason == expectation.reason
         if has_expired(row) and f"{_EXPIRED}{expectation.reason}; " in (row.reason or ""):
             return True
-    return _accepts(expectation, row.stage, failure_text(row))
+    problems = row.parity.all_problems if row.parity and row.stage is Stage.PARITY else ()
+    return _accepts(expectation, row.stage, failure_text(row), problems)
 
 
 def _expectations(entry: ZooEntry, ref: TestRef) -> list[Expectation]:
@@ -160,15 +162,20 @@ def _expectations(entry: ZooEntry, ref: TestRef) -> list[Expectation]:
     return [e for e in entry.expect if concerns(e, ref.exporter, ref.opset, ref.provider)]
 
 
-def _accepts(expectation: Expectation, stage: Stage, text: str) -> bool:
-    at_stage = expectation.stage == stage
-    return at_stage and (expectation.match is None or bool(re.search(expectation.match, text)))
+def _accepts(
+    expectation: Expectation, stage: Stage, text: str, problems: Sequence[str] = ()
+) -> bool:
+    """Whether a failure is the expected one; of several problems, ``match`` must fit each."""
+    if expectation.stage != stage:
+        return False
+    match = expectation.match
+    return match is None or all(re.search(match, said) for said in problems or (text,))
 
 
 def _held_against(expected: Sequence[Expectation], failure: Failure, today: date) -> Judgement:
     """A failure of a case that has known ones: the very failure, or another in its place."""
     text = f"{failure.reason}\n{failure.details or ''}"
-    met = [e for e in expected if _accepts(e, failure.stage, text)]
+    met = [e for e in expected if _accepts(e, failure.stage, text, failure.problems)]
     for expectation in met:
         if expectation.expires is None or today <= expectation.expires:
             details = f"{failure.reason}\n\n{failure.details or ''}"
@@ -181,16 +188,20 @@ def _held_against(expected: Sequence[Expectation], failure: Failure, today: date
             f"{met[0].expires}{_RENEW}"
         )
         return replace(_as_it_is(replace(failure, reason=reason)), link=met[0].link)
-    unmet = dict.fromkeys(_unlike(expectation, failure.stage) for expectation in expected)
+    unmet = dict.fromkeys(_unlike(expectation, failure) for expectation in expected)
     reason = f"{failure.reason}{_ANOTHER}a failure {' or '.join(unmet)})"
     return _as_it_is(replace(failure, reason=reason))
 
 
-def _unlike(expectation: Expectation, stage: Stage) -> str:
-    """What an expectation asks for that a failure at ``stage`` is not."""
-    if expectation.stage != stage:
+def _unlike(expectation: Expectation, failure: Failure) -> str:
+    """What an expectation asks for that a failure is not."""
+    if expectation.stage != failure.stage:
         return f"at {expectation.stage}"
-    return f"that matches {expectation.match!r}"
+    pattern = f"that matches {expectation.match!r}"
+    others = [p for p in failure.problems if not re.search(expectation.match or "", p)]
+    if not others or len(others) == len(failure.problems):
+        return pattern
+    return f"{pattern}, which does not cover {shorten(others[0])!r}"
 
 
 def _as_it_is(failure: Failure) -> Judgement:

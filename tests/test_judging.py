@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from conformance.entry import Expectation, ZooEntry
+from conformance.evidence import ParityReport
 from conformance.execution.contract import Failure
 from conformance.judging import (
     Standing,
@@ -15,6 +16,7 @@ from conformance.judging import (
     judge_failure,
     judge_success,
     lacks_something,
+    parity_failure,
     standing,
     unmatched,
 )
@@ -96,6 +98,19 @@ def test_another_failure_in_its_place_fails(expected, asked_for):
     assert judged.verdict is Verdict.FAIL
     assert judged.reason == f"{NO_OP.reason} (the zoo expects {asked_for})"
     assert bare_reason(as_row(judged)) == NO_OP.reason
+
+
+def test_a_new_problem_beside_the_known_one_fails():
+    """A known failure of one output must not hide a new one of another."""
+    known_only = ParityReport((), 2, ("output 'scores' is off",))
+    with_another = ParityReport((), 2, ("output 'scores' is off", "output 'label' is off"))
+    case = entry(known("parity", match="output 'scores'"))
+    parity = ref(TestKind.PARITY)
+    judged = judge_failure(case, parity, parity_failure(known_only), require=False)
+    assert judged.verdict is Verdict.EXPECTED_FAIL
+    judged = judge_failure(case, parity, parity_failure(with_another), require=False)
+    assert judged.verdict is Verdict.FAIL
+    assert judged.reason.endswith("""which does not cover "output 'label' is off")""")
 
 
 @pytest.mark.parametrize("verdict", [Verdict.VACUOUS, Verdict.INFRA_ERROR, Verdict.NOT_RUN])

@@ -48,6 +48,8 @@ class Failure:
     stage: Stage
     reason: str
     details: str | None
+    #: What is wrong, one by one, where a comparison found it: a known failure has to cover all.
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
