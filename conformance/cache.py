@@ -24,10 +24,12 @@ from conformance.errors import CorruptBundle
 from conformance.model import Case, FrameworkInfo
 
 #: Entry fields that change what a conversion produces; the others only judge it.
-_CONVERSION_FIELDS = {"framework", "source", "inputs", "dynamic", "conversion"}
-_ENGINE = (
+_CONVERSION_FIELDS = {"framework", "source", "inputs", "dynamic", "conversion", "task"}
+#: The code of this package that decides what a bundle holds.
+ENGINE = (
     *("adapters", "sources", "variants"),
-    *("bundle.py", "inputs.py", "latency.py", "onnx_check.py", "pipeline.py", "tensors.py"),
+    *("bundle.py", "generation.py", "inputs.py", "latency.py", "onnx_check.py"),
+    *("parity/noise.py", "pipeline.py", "reference.py", "shapes", "tensors.py"),
 )
 T = TypeVar("T")
 
@@ -124,7 +126,7 @@ def _distributions(entry: ZooEntry, info: FrameworkInfo) -> tuple[str, ...]:
 
 def _local_files(entry: ZooEntry, zoo_dir: Path) -> list[Path]:
     package = Path(__file__).parent
-    files = [package / name for name in _ENGINE]
+    files = [package / name for name in ENGINE]
     if entry.source.path is not None:
         files.append(zoo_dir / entry.source.path)
     files += [zoo_dir / name for name in entry.inputs.files or ()]

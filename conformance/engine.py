@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,18 @@ from typing import Any
 from conformance.bundle import Bundle
 from conformance.cache import BundleCache, bundle_key
 from conformance.entry import Conversion, ZooEntry
-from conformance.evidence import ExportResult, LatencyResult, ParityReport
+from conformance.evidence import (
+    Explanation,
+    ExportResult,
+    LatencyResult,
+    MutationReport,
+    ParityReport,
+)
 from conformance.execution.child import Executor
-from conformance.execution.contract import Completed, Failure, Spec, failure_of, shorten
+from conformance.execution.contract import Completed, Failure, failure_of, shorten
+from conformance.failures import Origin, remove_failure, write_failure
 from conformance.judging import judge_failure, judge_success, parity_failure
+from conformance.machine import describe_machine, installed_versions
 from conformance.model import (
     FrameworkInfo,
     Judgement,
@@ -30,28 +38,11 @@ from conformance.model import (
     TestRef,
     Verdict,
     from_json,
-    to_json,
 )
+from conformance.mutation import insensitive
 from conformance.requirements import missing_requirements
+from conformance.tasks import Settings, Tasks
 from conformance.zoo import LocatedCase
-
-_RUNTIME_PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.pipeline")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How the cases of one run are worked on."""
-
-    cache_dir: Path
-    #: Scratch folder of this process; emptied by whoever made it.
-    workdir: Path
-    #: File in which children say what they are doing.
-    progress: Path
-    offline: bool
-    #: A missing framework or provider is a failure instead of not-run.
-    require: bool
-    seed: int
-    worker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +57,10 @@ class _Proof:
     parity: ParityReport | None
     placement: dict[str, int] | None
     failure: Failure | None
+    mutation: MutationReport | None = None
+    explanation: Explanation | None = None
+    #: Folder in which the explanation left its reduced model.
+    findings: Path | None = None
 
 
 class Engine:
@@ -75,14 +70,13 @@ class Engine:
         self, settings: Settings, executor: Executor, frameworks: Mapping[str, FrameworkInfo]
     ) -> None:
         self._settings = settings
-        self._executor = executor
+        self._tasks = Tasks(settings, executor)
         self._frameworks = frameworks
         self._cache = BundleCache(settings.cache_dir)
         self._conversions: dict[str, _Conversion] = {}
         self._proofs: dict[str, _Proof] = {}
         #: What a test of this run has reported in place of a pass; dependents point at it.
         self._reported: dict[tuple[TestKind, str], str] = {}
-        self._runs = 0
 
     def run(self, located: LocatedCase, ref: TestRef) -> Record:
         """Run the test that ``ref`` names and return its record; never raises for a model."""
@@ -90,20 +84,27 @@ class Engine:
         clock = time.perf_counter()
         conversion = self._converted(located)
         fields: dict[str, Any] = {}
+        findings: Path | None = None
         failure, owner, last_stage = conversion.failure, TestKind.EXPORT, Stage.CHECK
         if conversion.bundle is not None:
             fields["export"] = _export_result(conversion.bundle, cached=conversion.cached)
             if ref.provider is not None:
                 proof = self._proved(located, conversion.bundle, ref.provider)
                 failure, owner, last_stage = proof.failure, TestKind.PARITY, Stage.PARITY
-                fields |= {"parity": proof.parity, "placement": proof.placement}
+                findings = proof.findings
+                fields |= {
+                    "parity": proof.parity,
+                    "placement": proof.placement,
+                    "mutation": proof.mutation,
+                    "explanation": proof.explanation,
+                }
                 if failure is None and ref.test is TestKind.LATENCY:
                     owner, last_stage = TestKind.LATENCY, Stage.LATENCY
                     failure, fields["latency"] = self._measured(
                         located, conversion.bundle, ref.provider
                     )
         judged = self._judged(located.case.entry, ref, failure, owner, last_stage)
-        return Record(
+        record = Record(
             ref=ref,
             verdict=judged.verdict,
             stage=judged.stage,
@@ -115,12 +116,13 @@ class Engine:
             worker=self._settings.worker,
             **fields,
         )
+        return self._kept(record, located, conversion.bundle, findings)
 
     def close(self) -> None:
         """End the executor's processes."""
-        self._executor.close()
+        self._tasks.close()
 
-    # -- the three pieces of work ------------------------------------------------------
+    # -- the pieces of work ------------------------------------------------------------
 
     def _converted(self, located: LocatedCase) -> _Conversion:
         key = located.case.key
@@ -130,21 +132,12 @@ class Engine:
 
     def _convert(self, located: LocatedCase) -> _Conversion:
         case, entry = located.case, located.case.entry
-        info = self._frameworks.get(entry.framework) or _foreign(entry.framework)
+        info = self._info(entry)
         if missing := missing_requirements(entry, info):
             return _Conversion(None, Failure(Verdict.NOT_RUN, Stage.LOAD, missing, None))
 
         def make(out: Path) -> Completed:
-            payload = {
-                "case": to_json(case),
-                "zoo_dir": str(located.zoo_dir),
-                "cache_dir": str(self._settings.cache_dir),
-                "offline": self._settings.offline,
-                "seed": self._settings.seed,
-                "out": str(out),
-            }
-            preload = (*info.preload, "conformance.pipeline")
-            return self._execute("convert", case.key, entry, payload, preload)
+            return self._tasks.convert(located, info, out)
 
         # a branch of a hub repository can move: what it named is good for this run only
         lasting = entry.source.is_pinned
@@ -164,54 +157,89 @@ class Engine:
         return self._proofs[key]
 
     def _prove(self, located: LocatedCase, bundle: Bundle, provider: str) -> _Proof:
-        entry = located.case.entry
-        payload = {
-            "bundle": str(bundle.path),
-            "provider": provider,
-            "entry": entry.model_dump(mode="json"),
-        }
-        key = located.case.id_on(provider)
-        completed = self._execute("prove", key, entry, payload, _RUNTIME_PRELOAD)
+        completed = self._tasks.prove(located, bundle, provider)
         if completed.value is None:
             return _Proof(None, None, completed.failure)
         report = from_json(ParityReport, completed.value["parity"])
-        return _Proof(report, completed.value["placement"], parity_failure(report))
+        proof = _Proof(report, completed.value["placement"], parity_failure(report))
+        if proof.failure is None and self._settings.mutants:
+            proof = self._mutated(proof, located, bundle, provider)
+        if self._settings.explain or self._is_news(located, proof.failure):
+            proof = self._explained(proof, located, bundle, provider)
+        return proof
+
+    def _mutated(
+        self, proof: _Proof, located: LocatedCase, bundle: Bundle, provider: str
+    ) -> _Proof:
+        """Try the check that has just passed on wrong models: it must object to them."""
+        completed = self._tasks.mutate(located, bundle, provider)
+        if completed.value is None:
+            return replace(proof, failure=completed.failure)
+        mutation = from_json(MutationReport, completed.value["mutation"])
+        reason = insensitive(mutation)
+        failure = reason and Failure(Verdict.VACUOUS, Stage.PARITY, shorten(reason), reason)
+        return replace(proof, mutation=mutation, failure=failure or None)
+
+    def _is_news(self, located: LocatedCase, failure: Failure | None) -> bool:
+        """Whether a failure is worth explaining: one that the zoo does not know yet."""
+        return (
+            failure is not None
+            and failure.verdict is Verdict.FAIL
+            and not any(e.stage == failure.stage for e in located.case.entry.expect)
+        )
+
+    def _explained(
+        self, proof: _Proof, located: LocatedCase, bundle: Bundle, provider: str
+    ) -> _Proof:
+        """Find where the error comes from; the source is asked again when it is the converter."""
+        folder = self._tasks.scratch("findings")
+        completed = self._tasks.explain(located, bundle, provider, folder)
+        if completed.value is not None and completed.value["explanation"]["guilty"] == "converter":
+            asked = self._tasks.activations(located, self._info(located.case.entry), folder)
+            known = folder / "activations.npz"
+            if asked.value is not None and known.is_file():
+                completed = self._tasks.explain(located, bundle, provider, folder, known)
+        if completed.value is None:
+            why = completed.failure.reason if completed.failure else "it ended without a result"
+            unknown = Explanation("", 0.0, (), None, f"not explained: {why}")
+            return replace(proof, explanation=unknown)
+        explanation = from_json(Explanation, completed.value["explanation"])
+        return replace(proof, explanation=explanation, findings=folder)
 
     def _measured(
         self, located: LocatedCase, bundle: Bundle, provider: str
     ) -> tuple[Failure | None, LatencyResult | None]:
-        payload = {"bundle": str(bundle.path), "provider": provider}
-        key = located.case.id_on(provider)
-        completed = self._execute("measure", key, located.case.entry, payload, _RUNTIME_PRELOAD)
+        completed = self._tasks.measure(located, bundle, provider)
         if completed.value is None:
             return completed.failure, None
         return None, from_json(LatencyResult, completed.value["latency"])
 
-    def _execute(
+    def _info(self, entry: ZooEntry) -> FrameworkInfo:
+        return self._frameworks.get(entry.framework) or _foreign(entry.framework)
+
+    def _kept(
         self,
-        function: str,
-        label: str,
-        entry: ZooEntry,
-        payload: dict[str, Any],
-        preload: tuple[str, ...],
-    ) -> Completed:
-        self._runs += 1
-        workdir = self._settings.workdir / f"{function}-{self._runs}"
-        workdir.mkdir(parents=True)
-        self._settings.progress.unlink(missing_ok=True)
+        record: Record,
+        located: LocatedCase,
+        bundle: Bundle | None,
+        findings: Path | None,
+    ) -> Record:
+        """Leave a failure's folder, or remove an earlier run's; trouble with it is not fatal."""
+        failures = self._settings.failures_dir
         try:
-            return self._executor.run(
-                Spec(
-                    target=f"conformance.pipeline:{function}",
-                    payload={"label": label, **payload},
-                    workdir=workdir,
-                    progress=self._settings.progress,
-                    timeout_s=entry.timeout,
-                    preload=preload,
-                )
+            if record.verdict not in (Verdict.FAIL, Verdict.VACUOUS):
+                if record.verdict.checked:
+                    remove_failure(failures, record.ref.id)
+                return record
+            origin = Origin(
+                located.case.entry, self._settings.seed, installed_versions(), describe_machine()
             )
-        finally:
-            self._settings.progress.unlink(missing_ok=True)
+            reduced = _reduced(record, findings)
+            folder = write_failure(failures, record, origin, bundle, reduced)
+        except OSError as error:
+            details = f"{record.details or ''}\n\nno failure folder: {error}".strip()
+            return replace(record, details=details)
+        return replace(record, failure_folder=f"{failures.name}/{folder.name}")
 
     def _judged(
         self,
@@ -235,6 +263,11 @@ class Engine:
         judged = judge_failure(entry, ref, failure, require=self._settings.require)
         self._reported[owner, blocker] = f"{judged.verdict}: {judged.reason}"
         return judged
+
+
+def _reduced(record: Record, findings: Path | None) -> Path | None:
+    known = record.explanation.reduced if record.explanation else None
+    return None if known is None or findings is None else findings / known.path
 
 
 def _foreign(framework: str) -> FrameworkInfo:

@@ -180,9 +180,10 @@ class ParityReport:
     @property
     def all_problems(self) -> tuple[str, ...]:
         """Every reason why parity does not hold, structural ones first."""
-        return self.problems + tuple(
-            f"output '{o.name}': {o.problem}" for o in self.outputs if o.problem
-        )
+        outputs = tuple(f"output '{o.name}': {o.problem}" for o in self.outputs if o.problem)
+        decisions = tuple(d.problem for d in self.decisions if d.problem)
+        shapes = self.generalization.problems if self.generalization else ()
+        return self.problems + outputs + decisions + shapes
 
     @property
     def vacuous_outputs(self) -> tuple[str, ...]:
@@ -313,8 +314,8 @@ class Divergence:
     between: tuple[str, str]
     #: Fed the trusted inputs, the node alone still errs; otherwise it passes an error on.
     originates: bool
-    #: Largest difference of the node's output between the two.
-    error: float
+    #: Largest difference of the node's output between the two; ``None`` if not finite.
+    error: float | None
     #: Source line or module of the exporter's metadata.
     location: str | None = None
 
@@ -326,7 +327,8 @@ class ReducedModel:
     #: Folder in ONNX's test-data layout, relative to the failure folder.
     path: str
     nodes: int
-    error: float
+    #: ``None`` if not finite.
+    error: float | None
 
 
 @dataclass(frozen=True, slots=True)

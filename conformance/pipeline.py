@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pydantic
 
 from conformance import latency, runtime
@@ -28,19 +27,18 @@ from conformance.adapters.contract import Adapter, Job
 from conformance.bundle import (
     MODEL,
     BundleManifest,
-    DataSet,
     digest_files,
     read_bundle,
     write_data_sets,
     write_manifest,
+    write_probes,
 )
+from conformance.certificate import certify
 from conformance.entry import Conversion, ZooEntry
 from conformance.errors import (
     CorruptBundle,
     ExportError,
-    Float64Unavailable,
     ParityError,
-    ReferenceRunError,
 )
 from conformance.evidence import LatencyResult
 from conformance.execution.progress import Progress
@@ -48,9 +46,8 @@ from conformance.inputs import input_sets
 from conformance.machine import installed_versions
 from conformance.model import Case, Stage, from_json, to_json
 from conformance.onnx_check import check_model
-from conformance.parity.compare import compare
 from conformance.parity.terms import terms_for
-from conformance.tensors import Arrays
+from conformance.reference import ask_source
 
 #: The source is timed while it is loaded anyway; half the budget of the ONNX model will do.
 _SOURCE_BUDGET_NS = latency.BUDGET_NS // 2
@@ -80,9 +77,7 @@ def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     sets = input_sets(entry, job.zoo_dir, job.seed)
 
     progress.enter(Stage.REFERENCE)
-    source = [_run_source(adapter, model, feeds) for feeds in sets]
-    _check_repeatable(source[0], _run_source(adapter, model, sets[0]))
-    fp64, fp64_unavailable = _run_in_float64(adapter, model, sets, source)
+    reference = ask_source(adapter, model, job, sets)
     source_median_ns = latency.time_runs(adapter.bind(model, sets[0]), _SOURCE_BUDGET_NS).median_ns
 
     progress.enter(Stage.EXPORT)
@@ -97,16 +92,11 @@ def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         out / MODEL,
         opset=case.opset,
         inputs=sets[0],
-        outputs=list(source[0]),
+        outputs=reference.outputs,
         dynamic=entry.dynamic_axes(),
     )
-    write_data_sets(
-        out,
-        [
-            DataSet(feeds, answers, fp64[number] if fp64 else None)
-            for number, (feeds, answers) in enumerate(zip(sets, source, strict=True))
-        ],
-    )
+    write_data_sets(out, reference.data_sets)
+    write_probes(out, reference.probe_data)
     files = digest_files(out)
     write_manifest(
         out,
@@ -115,9 +105,9 @@ def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
             seed=job.seed,
             versions=installed_versions(),
             inputs=tuple(sets[0]),
-            outputs=tuple(source[0]),
+            outputs=tuple(reference.outputs),
             data_sets=len(sets),
-            fp64_unavailable=fp64_unavailable,
+            fp64_unavailable=reference.fp64_unavailable,
             source_median_ns=source_median_ns,
             export_seconds=export_seconds,
             size_bytes=sum(f.size_bytes for name, f in files.items() if name.startswith(MODEL)),
@@ -125,6 +115,9 @@ def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
             # kilobytes on Linux; of this process, which in a child is this case alone
             peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             files=files,
+            noise=reference.noise,
+            probes=reference.probes,
+            generation=reference.generation,
         ),
     )
     return {}
@@ -147,12 +140,15 @@ def prove(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         data_sets = list(bundle.data_sets())
     except CorruptBundle as error:
         raise ParityError(str(error)) from error
-    answers, placement = runtime.run_profiled(
+    session, answers, placement = runtime.run_profiled(
         bundle.model_path, payload["provider"], [d.inputs for d in data_sets]
     )
     progress.enter(Stage.PARITY)
-    entry = ZooEntry.model_validate(payload["entry"])
-    report = compare(data_sets, answers, terms_for(entry, bundle.manifest))
+    terms = terms_for(ZooEntry.model_validate(payload["entry"]), bundle.manifest)
+    try:
+        report = certify(bundle, data_sets, answers, partial(runtime.run, session), terms)
+    except CorruptBundle as error:
+        raise ParityError(str(error)) from error
     return {"parity": to_json(report), "placement": placement}
 
 
@@ -195,51 +191,3 @@ def _conversion(adapter: Adapter, entry: ZooEntry) -> Conversion:
         return adapter.info.conversion.model_validate(entry.conversion)
     except pydantic.ValidationError as error:
         raise ExportError(f"'conversion' of '{entry.id}' is not valid: {error}") from error
-
-
-def _run_source(adapter: Adapter, model: Any, feeds: Arrays) -> Arrays:
-    outputs = adapter.outputs(model, adapter.bind(model, feeds)())
-    if not outputs:
-        raise ReferenceRunError("the source model returned no outputs")
-    return outputs
-
-
-def _check_repeatable(first: Arrays, second: Arrays) -> None:
-    """Refuse a source that answers the same question in two ways: no answer of it is a proof."""
-    for name, array in first.items():
-        again = second.get(name)
-        equal_nan = array.dtype.kind == "f"
-        if again is None or not np.array_equal(array, again, equal_nan=equal_nan):
-            raise ReferenceRunError(
-                f"the source's output '{name}' differs between two runs on the same inputs: "
-                "is dropout on, or does the model draw random numbers?"
-            )
-
-
-def _run_in_float64(
-    adapter: Adapter, model: Any, sets: list[Arrays], source: list[Arrays]
-) -> tuple[list[Arrays] | None, str | None]:
-    """The source's answers in float64, or the reason why there are none."""
-    try:
-        model_fp64 = adapter.in_float64(model)
-    except Float64Unavailable as reason:
-        return None, str(reason)
-    try:
-        answers = [_run_source(adapter, model_fp64, _in_float64(feeds)) for feeds in sets]
-    except Exception as error:  # noqa: BLE001 - any failure of the fp64 copy means "no fp64", with its reason
-        text = " ".join(str(error).split())
-        return None, f"the float64 copy cannot run: {type(error).__name__}: {text[:200]}"
-    for number, (fp32, fp64) in enumerate(zip(source, answers, strict=True)):
-        for name, array in fp32.items():
-            if name not in fp64 or fp64[name].shape != array.shape:
-                return None, f"in float64, output '{name}' of input set {number} has another shape"
-            if array.dtype.kind == "f" and fp64[name].dtype != np.float64:
-                return None, f"output '{name}' stays {fp64[name].dtype} in float64"
-    return answers, None
-
-
-def _in_float64(feeds: Arrays) -> Arrays:
-    return {
-        name: array.astype(np.float64) if array.dtype.kind == "f" else array
-        for name, array in feeds.items()
-    }

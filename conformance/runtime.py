@@ -38,7 +38,12 @@ def require_provider(provider: str) -> str:
 
 
 def create_session(
-    model: Path, provider: str, *, intra_op_threads: int = 1, profile_prefix: Path | None = None
+    model: Path,
+    provider: str,
+    *,
+    intra_op_threads: int = 1,
+    optimize: bool = True,
+    profile_prefix: Path | None = None,
 ) -> Any:
     """An ``onnxruntime.InferenceSession`` that runs on ``provider``, or an error.
 
@@ -48,6 +53,7 @@ def create_session(
         model: the ONNX file.
         provider: short name, such as ``cpu``.
         intra_op_threads: threads within an operator.
+        optimize: rewrite the graph first, as ONNX Runtime does by default.
         profile_prefix: where to write a profile, for :func:`run_profiled`.
 
     Raises:
@@ -62,6 +68,8 @@ def create_session(
     options.inter_op_num_threads = 1
     options.log_severity_level = _LOG_SEVERITY
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if not optimize:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if profile_prefix is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile_prefix)
@@ -93,11 +101,12 @@ def run(session: Any, inputs: Mapping[str, np.ndarray]) -> Arrays:
 
 def run_profiled(
     model: Path, provider: str, data: list[Arrays]
-) -> tuple[list[Arrays], dict[str, int]]:
+) -> tuple[Any, list[Arrays], dict[str, int]]:
     """Run ``data`` through a fresh session and tell which provider ran how many nodes.
 
     Returns:
-        The answers, and the number of distinct nodes by ONNX Runtime's provider name.
+        The session, its answers, and the number of distinct nodes by ONNX Runtime's
+        provider name.
 
     Raises:
         ProviderAbsent, SessionError: as :func:`create_session` and :func:`run`.
@@ -111,7 +120,7 @@ def run_profiled(
         for event in events
         if event.get("cat") == "Node" and event.get("args", {}).get("provider")
     }
-    return answers, dict(Counter(provider for _, provider in nodes))
+    return session, answers, dict(Counter(provider for _, provider in nodes))
 
 
 def _as_array(name: str, value: object) -> np.ndarray:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import conformance
 from conformance.bundle import BundleManifest, digest_files, write_manifest
-from conformance.cache import BundleCache, bundle_key
+from conformance.cache import ENGINE, BundleCache, bundle_key
 from conformance.entry import Conversion, ZooEntry
 from conformance.model import Case, FrameworkInfo
 
@@ -128,3 +130,9 @@ def test_the_key_changes_with_the_factorys_code(key, tmp_path):
         (tmp_path / name / "made_model.py").write_text(code)
     assert key(folder=tmp_path / "same") == key()
     assert key(folder=tmp_path / "other") != key()
+
+
+def test_the_code_that_the_key_rests_on_is_there():
+    """A module that was moved must not drop out of the key in silence."""
+    package = Path(conformance.__file__).parent
+    assert [name for name in ENGINE if not (package / name).exists()] == []

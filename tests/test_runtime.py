@@ -27,7 +27,7 @@ def model(tmp_path):
 def test_answers_and_placement_come_from_one_run(model):
     """Each answer by output name; every node that ran, under the provider that ran it."""
     feeds = [{"x": np.eye(n, dtype="f4")} for n in (2, 3)]
-    answers, placement = runtime.run_profiled(model, "cpu", feeds)
+    _, answers, placement = runtime.run_profiled(model, "cpu", feeds)
     assert [a["y"].shape for a in answers] == [(2, 2), (3, 3)]
     assert placement == {"CPUExecutionProvider": 2}
 

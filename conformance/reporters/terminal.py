@@ -67,7 +67,7 @@ def render(report: RunReport, width: int, *, color: bool, report_dir: Path | Non
         emoji=False,
     )
     for part in _parts(report, report_dir, compact=width < ROOMY):
-        console.print(part)
+        console.print(part, soft_wrap=bool(getattr(part, "no_wrap", False)))
     # trailing blanks only pad the table; lines are easier to copy without them
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
@@ -94,9 +94,16 @@ def _parts(report: RunReport, report_dir: Path | None, *, compact: bool) -> list
     if report.vanished:
         parts.append(Text(f"vanished since the last run: {inert(', '.join(report.vanished))}"))
     if report_dir is not None:
-        parts.append(Text(f"report: {inert(str(report_dir / 'index.html'))}"))
-        parts.append(Text(f"        {inert(str(report_dir / 'report.json'))}"))
+        parts.append(_whole(f"report: {inert(str(report_dir / 'index.html'))}"))
+        parts.append(_whole(f"        {inert(str(report_dir / 'report.json'))}"))
     return parts
+
+
+def _whole(line: str) -> Text:
+    """A line with a path: broken into two, nobody could copy it."""
+    from rich.text import Text
+
+    return Text(line, no_wrap=True)
 
 
 def _shown(cases: Sequence[CaseResult]) -> Sequence[CaseResult]:
@@ -161,24 +168,26 @@ def _reasons(rows: Sequence[CaseResult], report_dir: Path | None) -> list[Text]:
         who = alike[0].id if len(alike) == 1 else f"{len(alike)} cases"
         lines.append(Text(f"{verdict.glyph} {verdict}: {inert(who)}", style=_STYLES[verdict]))
         lines.append(Text(f"    {_line(reason)}"))
-        lines += [Text(f"    {line}") for line in _left_behind(alike, report_dir)]
+        lines += _left_behind(alike, report_dir)
     return lines
 
 
-def _left_behind(alike: Sequence[CaseResult], report_dir: Path | None) -> list[str]:
+def _left_behind(alike: Sequence[CaseResult], report_dir: Path | None) -> list[Text]:
     """Where the error of each row comes from and where its failure is kept."""
+    from rich.text import Text
+
     telling = [row for row in alike if row.explanation or row.failure_folder]
     lines = []
     for row in telling[:MAX_KEPT]:
         if len(alike) > 1:
-            lines.append(f"{inert(row.id)}:")
+            lines.append(Text(f"    {inert(row.id)}:"))
         if row.explanation:
-            lines.append(f"error comes from: {_line(row.explanation.summary)}")
+            lines.append(Text(f"    error comes from: {_line(row.explanation.summary)}"))
         if row.failure_folder:
             folder = report_dir / row.failure_folder if report_dir else Path(row.failure_folder)
-            lines.append(f"kept in: {inert(str(folder))}")
+            lines.append(_whole(f"    kept in: {inert(str(folder))}"))
     if len(telling) > MAX_KEPT:
-        lines.append(f"{len(telling) - MAX_KEPT} more of these: see the report")
+        lines.append(Text(f"    {len(telling) - MAX_KEPT} more of these: see the report"))
     return lines
 
 

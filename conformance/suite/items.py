@@ -120,6 +120,10 @@ def failure_text(record: Record, place: str) -> str:
         lines += [f"  {line}" for line in details]  # the reason is their first line, shortened
     else:
         lines += [f"  {reason}", *(f"    {line}" for line in details)]
+    if record.explanation:
+        lines.append(f"  cause:  {record.explanation.summary}")
+    if record.failure_folder:
+        lines.append(f"  kept:   {record.failure_folder} (in the report folder)")
     if record.link:
         lines.append(f"  known issue: {record.link}")
     lines += [f"  model:  {place}", f"  repeat: {record.ref.repro}"]

@@ -9,7 +9,8 @@ import pytest
 
 from conformance.locations import default_cache_dir
 
-_INI_KINDS = {"zoo": "paths", "zoo_offline": "bool", "zoo_no_cache": "bool", "zoo_require": "bool"}
+_FLAGS = ("zoo_offline", "zoo_no_cache", "zoo_require", "zoo_explain")
+_INI_KINDS = {"zoo": "paths"} | dict.fromkeys(_FLAGS, "bool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,10 @@ class ZooOptions:
     offline: bool
     require: bool
     seed: int
+    #: How many wrong models every check is tried on; 0 for none.
+    mutants: int
+    #: Explain where the error comes from for every case, not only for failing ones.
+    explain: bool
     #: (I, N): this run takes the I-th of N parts, counted from 1.
     shard: tuple[int, int] | None
 
@@ -78,9 +83,21 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="INT",
         help="Seed of generated inputs (default: 0).",
     )
+    group.addoption(
+        "--zoo-mutate",
+        metavar="N",
+        help="Try every check on N wrong models, made from the right one by seeded changes; "
+        "a check that misses too many of them is vacuous (default: 0).",
+    )
+    group.addoption(
+        "--zoo-explain",
+        action="store_true",
+        default=None,
+        help="Explain where the error comes from for every case, not only for failing ones.",
+    )
     for name in ("zoo", "zoo_report", "zoo_cache_dir", "zoo_no_cache", "zoo_offline"):
         _add_ini(parser, name)
-    for name in ("zoo_require", "zoo_shard", "zoo_seed"):
+    for name in ("zoo_require", "zoo_shard", "zoo_seed", "zoo_mutate", "zoo_explain"):
         _add_ini(parser, name)
 
 
@@ -98,7 +115,7 @@ def read_options(config: pytest.Config) -> ZooOptions:
     at its own folder.
 
     Raises:
-        pytest.UsageError: for a malformed shard or seed.
+        pytest.UsageError: for a malformed shard, seed or number of mutants.
     """
     here = config.invocation_params.dir
     named = config.getoption("--zoo")
@@ -112,7 +129,9 @@ def read_options(config: pytest.Config) -> ZooOptions:
         use_cache=not _flag(config, "zoo_no_cache"),
         offline=_flag(config, "zoo_offline"),
         require=_flag(config, "zoo_require"),
-        seed=_seed(_value(config, "zoo_seed")),
+        seed=_count(config, "zoo_seed"),
+        mutants=_count(config, "zoo_mutate"),
+        explain=_flag(config, "zoo_explain"),
         shard=_shard(_value(config, "zoo_shard")),
     )
 
@@ -125,14 +144,16 @@ def _flag(config: pytest.Config, name: str) -> bool:
     return bool(config.getoption(name) or config.getini(name))
 
 
-def _seed(text: str) -> int:
+def _count(config: pytest.Config, name: str) -> int:
+    text = _value(config, name)
     try:
-        seed = int(text or 0)
+        count = int(text or 0)
     except ValueError:
-        seed = -1
-    if seed < 0:
-        raise pytest.UsageError(f"--zoo-seed takes a whole number from 0, not '{text}'")
-    return seed
+        count = -1
+    if count < 0:
+        option = f"--{name.replace('_', '-')}"
+        raise pytest.UsageError(f"{option} takes a whole number from 0, not '{text}'")
+    return count
 
 
 def _shard(text: str) -> tuple[int, int] | None:

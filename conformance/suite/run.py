@@ -10,7 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from conformance.history import RunWriter, load_report, open_report_folder, update_index
+from conformance.history import (
+    RunWriter,
+    load_report,
+    merge,
+    open_report_folder,
+    read_run,
+    run_path,
+    update_index,
+)
+from conformance.judging import unmatched
 from conformance.machine import describe_commit, describe_machine, installed_versions
 from conformance.model import (
     Case,
@@ -68,6 +77,17 @@ class ZooRun:
             record = from_json(Record, json.loads(record_json))
             self.checked = self.checked or record.verdict.checked
             self._writer.append(record)
+
+    def unmatched(self) -> list[str]:
+        """Known failures that this run did not show though it judged all their cases."""
+        if self._writer is None:
+            return []
+        rows = merge(read_run(run_path(self._options.report_dir, self._run_id)))
+        return [
+            f"'{model}' expects a failure at {expectation.stage} ({expectation.reason}) "
+            "that no case of it shows: remove it from 'expect'"
+            for model, expectation in unmatched(self._cases, rows)
+        ]
 
     def finish(self, status: str, exit_code: int) -> RunReport | None:
         """Close the run and write the reports; None when no test of the zoo was selected."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.adapters import catalog
-from conformance.engine import Engine, Settings
+from conformance.engine import Engine
 from conformance.errors import HistoryError, LoadError
 from conformance.execution.child import children
 from conformance.model import TestRef
@@ -21,6 +21,7 @@ from conformance.suite.allure import describe
 from conformance.suite.options import ZooOptions
 from conformance.suite.run import ZooRun
 from conformance.suite.watch import Watch
+from conformance.tasks import Settings
 from conformance.zoo import LocatedCase, ZooError, read_zoo
 
 _SCRATCH = "conformance_scratch"
@@ -134,6 +135,9 @@ class ZooSession:
                 offline=self._options.offline,
                 require=self._options.require,
                 seed=self._options.seed,
+                failures_dir=self._options.report_dir / "failures",
+                mutants=self._options.mutants,
+                explain=self._options.explain,
                 worker=self._worker,
             ),
             children(offline),
@@ -184,6 +188,9 @@ class ZooSession:
             if exitstatus == pytest.ExitCode.OK and not self._run.checked:
                 self._trouble = "nothing was checked: every test is not-run, see the reasons"
                 session.exitstatus = exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+            if exitstatus == pytest.ExitCode.OK and (idle := self._run.unmatched()):
+                self._trouble = "\n".join(idle)
+                session.exitstatus = exitstatus = pytest.ExitCode.TESTS_FAILED
             stopped = session.shouldstop or session.shouldfail
             status = "interrupted" if stopped else self._status
             try:
@@ -198,7 +205,8 @@ class ZooSession:
         """The table, the totals, and where the report is."""
         if self._trouble is not None:
             terminalreporter.section("onnx conformance", red=True)
-            terminalreporter.line(self._trouble, red=True)
+            for line in self._trouble.splitlines():
+                terminalreporter.line(line, red=True)
         if self._run is None or self._run.report is None:
             return
         from conformance.reporters.terminal import render

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -60,11 +62,13 @@ def test_the_repro_command_repeats_just_its_test(suite):
     (repro,) = {c["repro"] for c in suite.report["cases"] if c["verdict"] == "fail"}
     assert f"  repeat: {repro}" in result.outlines
     at = next(i for i, line in enumerate(result.outlines) if line.endswith("fail at parity"))
-    y, z, model = result.outlines[at + 1 : at + 4]
+    y, z, cause, kept, model = result.outlines[at + 1 : at + 6]
     assert y.startswith("  output 'y': error 0.0")
     assert "of data set 1 is" in y
     assert "x its limit" in y
     assert z.startswith("  output 'z': error 0.0")
+    assert cause.startswith("  cause:  converter: ")
+    assert kept.startswith("  kept:   failures/SlightlyWrong__slightlywrong@")
     assert model.startswith("  model:")
     node = repro.split(" ", 3)[3].strip("'")
     again = suite.run(node)
@@ -220,6 +224,78 @@ def test_a_run_in_which_nothing_could_be_checked_is_no_success(suite, workers):
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     result.stdout.fnmatch_lines(["nothing was checked: every test is not-run, see the reasons"])
     assert suite.verdicts == {"Honest": "not-run"}
+
+
+def test_an_expectation_that_nothing_meets_fails_the_run(suite):
+    """Two known failures, and all cases meet the first: the second is an error, not ignored."""
+    known = "\n".join(
+        (
+            "expect:",
+            "  - {stage: parity, match: 'its limit', reason: known}",
+            "  - {stage: parity, match: 'NaN', opset: 19, reason: never seen}",
+        )
+    )
+    suite.zoo("SlightlyWrong", SlightlyWrong=known)
+    zoo = suite.path / "zoo.yaml"
+    zoo.write_text(zoo.read_text().replace("opsets: [18]", "opsets: [18, 19]"))
+    result = suite.run()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert {case["verdict"] for case in suite.report["cases"]} == {"expected-fail"}
+    result.stdout.fnmatch_lines(["*expects a failure at parity (never seen) that no case*"])
+
+
+def test_a_check_is_tried_on_wrong_models(suite):
+    """--zoo-mutate counts how many of them it catches; a blunt check is vacuous."""
+    blunt = "tolerance: {atol: 0.6, reason: generous}\nmutation: {max_missed_rate: 0, reason: all}"
+    suite.zoo("Honest", "NoFloat64", NoFloat64=blunt)
+    result = suite.run("--zoo-mutate", "8")
+    sharp, blunt = suite.report["cases"]
+    assert sharp["verdict"] == "pass"
+    assert {m["fate"] for m in sharp["mutation"]["mutants"]} <= {"killed", "equivalent"}
+    assert blunt["verdict"] == "vacuous"
+    assert "misses" in blunt["reason"]
+    result.stdout.fnmatch_lines(["*check sensitivity*"])
+
+
+def test_a_number_of_mutants_that_is_none_is_a_usage_error(suite):
+    """It is told before any work starts."""
+    suite.zoo("Honest")
+    result = suite.run("--zoo-mutate", "many")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--zoo-mutate takes a whole number from 0, not 'many'*"])
+
+
+def test_a_failure_is_explained_and_kept_for_a_bug_report(suite):
+    """The folder shows the failure without this package, and goes when the case passes again."""
+    own = suite.path / "own_adapter.py"
+    own.write_text("from miniatures import SlightlyWrong as Adapter\n")
+    suite.zoo("Honest", "Adapter")
+    zoo = suite.path / "zoo.yaml"
+    zoo.write_text(zoo.read_text().replace("miniatures:Adapter", "own_adapter:Adapter"))
+    result = suite.run()
+    failed, passed = sorted(suite.report["cases"], key=lambda case: case["verdict"])
+    assert failed["explanation"]["guilty"] == "converter"
+    assert passed["failure_folder"] is None
+    assert passed["explanation"] is None
+    folder = suite.path / "reports" / failed["failure_folder"]
+    assert folder.with_name(f"{folder.name}.zip").is_file()
+    command = [sys.executable, "repro.py"]
+    repeated = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert repeated.returncode == 1, repeated.stderr
+    result.stdout.fnmatch_lines([f"*{failed['failure_folder']}*"])
+    own.write_text("from miniatures import Honest as Adapter\n")
+    suite.run()
+    assert not list((suite.path / "reports" / "failures").iterdir())
+
+
+def test_every_case_is_explained_when_asked(suite):
+    """--zoo-explain shows the way of the error of a conversion that passes, too."""
+    suite.zoo("Honest")
+    suite.run("--zoo-explain")
+    (case,) = suite.report["cases"]
+    assert case["verdict"] == "pass"
+    assert case["explanation"]["guilty"] is None
+    assert [step["name"] for step in case["explanation"]["steps"]][:1] == ["source fp32"]
 
 
 def test_junit_carries_verdict_and_figures(suite):
