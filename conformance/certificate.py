@@ -41,7 +41,8 @@ def certify(
     if report.all_problems:
         # a model that is wrong where it was traced is wrong: other shapes add no knowledge
         return report
-    report = replace(report, generalization=generalization(bundle, data_sets, answers, run, terms))
+    traced = (data_sets[0], answers[0])
+    report = replace(report, generalization=generalization(bundle, traced, run, terms, report))
     generation = bundle.manifest.generation
     if generation is None:
         return report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,21 +43,17 @@ class _Yardstick:
 
 
 def generalization(
-    bundle: Bundle,
-    data_sets: Sequence[DataSet],
-    answers: Sequence[Arrays],
-    run: Run,
-    terms: Terms,
+    bundle: Bundle, traced: tuple[DataSet, Arrays], run: Run, terms: Terms, report: ParityReport
 ) -> Generalization:
     """Ask the ONNX model the probes of a bundle, and hold it against its source.
 
     Args:
         bundle: whose manifest names the probes; empty if it names none.
-        data_sets: of the bundle; the first has the traced shape.
-        answers: of the ONNX model to each data set.
+        traced: the data set of the traced shape, and what the ONNX model answers to it.
         run: the ONNX model.
         terms: of the case. A probe has at least the rounding noise, and the limits, of the
             data sets: one small answer may be luckily exact, and of a small scale.
+        report: of all data sets, by these terms.
 
     Raises:
         CorruptBundle: when a probe cannot be read.
@@ -65,17 +61,16 @@ def generalization(
     probes = bundle.manifest.probes
     if not probes:
         return Generalization()
-    report = compare(data_sets, answers, terms)
     # what other shapes say is whether answers are right; that they react, and which decisions
     # they lead to, has been judged on the data sets
     terms = replace(terms, noise=_noise(report), constant={}, task=None)
-    by = _Yardstick(data_sets[0], terms, _limits(report))
+    by = _Yardstick(traced[0], terms, _limits(report))
     sizes = [info for info in probes if info.kind == "size"]
     judged = [_judge(info, bundle, run, by) for info in sizes]
-    judged += _traced(bundle, answers[0], by, {info.axis for info in sizes})
+    judged += _traced(bundle, traced[1], by, {info.axis for info in sizes})
     order = list(dict.fromkeys(info.axis for info in sizes))
     judged.sort(key=lambda probe: (order.index(probe.axis), probe.size))
-    padding = padding_checks(bundle, (data_sets[0], answers[0]), run, terms, by.limits)
+    padding = padding_checks(bundle, traced, run, terms, by.limits)
     return Generalization(tuple(judged), tuple(padding))
 
 

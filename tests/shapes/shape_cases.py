@@ -18,6 +18,7 @@ from conformance.bundle import (
 from conformance.entry import Tolerance, ZooEntry
 from conformance.inputs import input_sets
 from conformance.model import Case
+from conformance.parity.compare import compare
 from conformance.parity.terms import Terms
 from conformance.shapes import answer_probes, generalization, plan_probes
 
@@ -82,7 +83,9 @@ def tried(folder, inputs, source, model, *, sets=None, margins=None, **more):
     bundle = Bundle(folder, manifest(entry, data_sets, tuple(infos)))
     run = model if callable(model) else _session(folder, entry, data_sets[0], model)
     found = [run(feeds) for feeds in sets]
-    return generalization(bundle, data_sets, found, run, Terms(Tolerance()))
+    terms = Terms(Tolerance())
+    report = compare(data_sets, found, terms)
+    return generalization(bundle, (data_sets[0], found[0]), run, terms, report)
 
 
 def tried_from_one(folder, inputs, source, model):

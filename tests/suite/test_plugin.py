@@ -228,13 +228,9 @@ def test_a_run_in_which_nothing_could_be_checked_is_no_success(suite, workers):
 
 def test_an_expectation_that_nothing_meets_fails_the_run(suite):
     """Two known failures, and all cases meet the first: the second is an error, not ignored."""
-    known = "\n".join(
-        (
-            "expect:",
-            "  - {stage: parity, match: 'its limit', reason: known}",
-            "  - {stage: parity, match: 'NaN', opset: 19, reason: never seen}",
-        )
-    )
+    known = """expect:
+  - {stage: parity, match: 'its limit', reason: known}
+  - {stage: parity, match: 'NaN', opset: 19, reason: never seen}"""
     suite.zoo("SlightlyWrong", SlightlyWrong=known)
     zoo = suite.path / "zoo.yaml"
     zoo.write_text(zoo.read_text().replace("opsets: [18]", "opsets: [18, 19]"))
