@@ -166,10 +166,12 @@ def _tolerance(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 def _replayed_line(result: Replayed) -> str:
     from conformance.model import Verdict
-    from conformance.reporters.wording import inert, two_digits
+    from conformance.reporters.wording import fallback, inert, two_digits
 
     ratio = result.worst_ratio
     found = f"worst {two_digits(ratio)} of limit" if ratio else "exact"
+    if elsewhere := fallback(result.placement, result.provider):
+        found = f"{found}; {elsewhere}"
     passed = f" ({counted(result.data_sets, 'data set')}, {found})"
     tail = passed if result.verdict is Verdict.PASS else f": {result.reason}"
     # bundles often lie in folders that are named by a digest
