@@ -179,9 +179,13 @@ class ParityReport:
 
     @property
     def all_problems(self) -> tuple[str, ...]:
-        """Every reason why parity does not hold, structural ones first."""
+        """Every reason why parity does not hold, structural ones first.
+
+        A decision that differs because its output is wrong is no reason of its own.
+        """
         outputs = tuple(f"output '{o.name}': {o.problem}" for o in self.outputs if o.problem)
-        decisions = tuple(d.problem for d in self.decisions if d.problem)
+        wrong = {o.name for o in self.outputs if o.problem}
+        decisions = tuple(d.problem for d in self.decisions if d.problem and d.output not in wrong)
         shapes = self.generalization.problems if self.generalization else ()
         return self.problems + outputs + decisions + shapes
 
