@@ -60,7 +60,7 @@ class OutputParity:
     constant: str | None = None
     #: How many input sets :attr:`noise` rests on, those drawn for it alone included.
     noise_sets: int | None = None
-    #: Rows left out of the figures because their source decided by less than a float32 ulp.
+    #: Rows left out of the figures as ties: decided by a float32 ulp, or between equal scores.
     set_aside: int = 0
 
 

@@ -123,7 +123,7 @@ def _problem(result: OutputParity, error: float, too_many: str | None) -> str:
     return (
         f"error {error:.3g} at {list(worst.index)} of data set {worst.data_set} is "
         f"{result.ratio:.3g}x its limit {result.limit:.3g}: "
-        f"expected {worst.expected!r}, actual {worst.actual!r}{more}"
+        f"expected {worst.expected:.9g}, actual {worst.actual:.9g}{more}"
     )
 
 

@@ -126,7 +126,12 @@ def decision_sentence(decision: DecisionParity) -> str:
         return decision.problem
     if decision.agreed == decision.total:
         return "all alike"
-    return _count(decision.ties, "tie", "ties") + ": both answers are within the accepted error"
+    why = (
+        "decided by at most one float32 ulp"
+        if decision.kind == "tree splits"
+        else "both answers are within the accepted error"
+    )
+    return f"{_count(decision.ties, 'tie', 'ties')}: {why}"
 
 
 def divergence_sentences(found: Divergence) -> tuple[str, str]:

@@ -60,6 +60,7 @@ def report_html(report: RunReport) -> str:
         "elapsed": wording.elapsed,
         "size": wording.size,
         "figure": _figure,
+        "element": _element,
         "parity": wording.parity_phrase,
         "sentence": wording.output_sentence,
         "digits": wording.two_digits,
@@ -155,6 +156,11 @@ def _fallback(case: CaseResult) -> wording.Fallback | None:
 
 def _figure(value: float | None) -> str:
     return wording.NOTHING if value is None else f"{value:.3g}"
+
+
+def _element(value: float | str | bool | None) -> str:
+    """An element of an output: what single precision can hold of a number, anything else whole."""
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 def _when(iso: str) -> str:

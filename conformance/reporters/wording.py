@@ -151,7 +151,7 @@ def output_sentence(output: OutputParity) -> str:
         parts.append(f"constant by design: {output.constant}")
     if output.set_aside:
         rows = f"{output.set_aside} {'row' if output.set_aside == 1 else 'rows'}"
-        parts.append(f"{rows} set aside: within one float32 ulp of a split")
+        parts.append(f"{rows} set aside as ties")
     return "; ".join(parts)
 
 

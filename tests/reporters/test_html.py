@@ -146,10 +146,7 @@ def test_the_page_is_accessible(cases):
         "✗ ONNX error 1937x the framework's own rounding noise (limit 3.1x)",
         "constant by design: it depends on the length alone",
         "1.6e-06 8 sets",
-        (
-            "because tree ensembles compare thresholds in float32; 2 rows set aside: within one "
-            "float32 ulp of a split"
-        ),
+        "because tree ensembles compare thresholds in float32; 2 rows set aside as ties",
         "11 of 12 0 0.21 ✗ 1 of 12 labels differs",
         "10 of 12 2 1.1e-07 ✓ 2 ties: both answers are within the accepted error",
         "398 of 400 2 0.5 ulp",

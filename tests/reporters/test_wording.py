@@ -127,12 +127,12 @@ NO_FP64 = replace(DECLARED, rule_reason="the source's ops have no float64 kernel
             replace(NO_FP64, set_aside=2),
             (
                 "declared tolerance: 0.4 of limit, because the source's ops have no float64 "
-                "kernels; 2 rows set aside: within one float32 ulp of a split"
+                "kernels; 2 rows set aside as ties"
             ),
         ),
         (
             replace(LABEL, set_aside=1),
-            "exactly equal; 1 row set aside: within one float32 ulp of a split",
+            "exactly equal; 1 row set aside as ties",
         ),
     ],
 )
