@@ -158,8 +158,8 @@ def _figure(value: float | None) -> str:
     return wording.NOTHING if value is None else f"{value:.3g}"
 
 
-def _element(value: float | str | bool | None) -> str:
-    """An element of an output: what single precision can hold of a number, anything else whole."""
+def _element(value: float | str | None) -> str:
+    """An element of an output: as many digits as single precision holds, anything else whole."""
     return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
