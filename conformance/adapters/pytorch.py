@@ -20,6 +20,7 @@ from conformance.adapters.pytorch_export import (
     options,
     tensors_of,
 )
+from conformance.adapters.pytorch_modules import module_activations
 from conformance.errors import ExportError, Float64Unavailable, LoadError, ReferenceRunError
 from conformance.model import FrameworkInfo
 from conformance.sources.factory import build
@@ -128,6 +129,10 @@ class PyTorchAdapter:
                 f"the model cannot be copied to float64: {in_short(error)}"
             ) from error
         return replace(model, module=module, float64=True)
+
+    def activations(self, model: TorchModel, feeds: Mapping[str, np.ndarray]) -> Arrays:
+        """See :class:`~conformance.adapters.contract.KnowsModules`."""
+        return module_activations(model.module, self.bind(model, feeds))
 
     def export(self, model: TorchModel, job: Job, feeds: Arrays, path: Path) -> None:
         """Export with the case's exporter."""

@@ -21,6 +21,7 @@ from pydantic import Field
 
 from conformance.adapters.causes import in_short
 from conformance.adapters.contract import Arrays, Job
+from conformance.adapters.pytorch_modules import module_activations
 from conformance.entry import Conversion
 from conformance.errors import ExportError, InputsError, LoadError, ReferenceRunError
 from conformance.model import FrameworkInfo
@@ -164,6 +165,10 @@ class TransformersAdapter:
             # the default, a grouped product, has no float64 kernel
             module.set_experts_implementation("eager")
         return replace(model, module=module)
+
+    def activations(self, model: LoadedModel, feeds: Mapping[str, np.ndarray]) -> Arrays:
+        """See :class:`~conformance.adapters.contract.KnowsModules`."""
+        return module_activations(model.module, self.bind(model, feeds))
 
     def export(self, model: LoadedModel, job: Job, feeds: Arrays, path: Path) -> None:
         """Write ``path`` and, beside it, the weights as external data.
