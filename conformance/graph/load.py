@@ -1,0 +1,23 @@
+"""Read an ONNX model whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from conformance.errors import CorruptBundle
+
+
+def load_model(path: Path) -> Any:
+    """The ``ModelProto`` of a file, with its external data in memory.
+
+    Raises:
+        CorruptBundle: when the file or its external data cannot be read.
+    """
+    import onnx
+
+    try:
+        return onnx.load(str(path))
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise CorruptBundle(f"{path} holds no ONNX model: {text[:200]}") from error
