@@ -10,7 +10,6 @@ from typing import Any
 
 from conformance import runtime
 from conformance.bundle import MODEL
-from conformance.errors import SessionError
 from conformance.tensors import Arrays
 
 #: A wrong model may never come to an end; the right one took less than this on each input.
@@ -51,20 +50,7 @@ class Bench:
         Raises:
             SessionError: when ONNX Runtime refuses to load it.
         """
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        name = runtime.require_provider(self._provider)
-        try:
-            session = onnxruntime.InferenceSession(
-                str(self._saved(model)), options, providers=[name]
-            )
-        except Exception as error:
-            raise SessionError(f"ONNX Runtime refuses the model: {error}") from error
+        session = runtime.create_session(self._saved(model), self._provider, optimize=False)
         return lambda inputs: runtime.run(_Bounded(session), inputs)
 
     def _saved(self, model: Any) -> Path:
