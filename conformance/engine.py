@@ -89,7 +89,7 @@ class Engine:
         if conversion.bundle is not None:
             fields["export"] = _export_result(conversion.bundle, cached=conversion.cached)
             if ref.provider is not None:
-                proof = self._proved(located, conversion.bundle, ref.provider)
+                proof = self._proved(located, conversion.bundle, ref, ref.provider)
                 failure, owner, last_stage = proof.failure, TestKind.PARITY, Stage.PARITY
                 findings = proof.findings
                 fields |= {
@@ -150,13 +150,13 @@ class Engine:
         failure = completed.failure if completed else None
         return _Conversion(bundle, failure, cached=completed is None)
 
-    def _proved(self, located: LocatedCase, bundle: Bundle, provider: str) -> _Proof:
+    def _proved(self, located: LocatedCase, bundle: Bundle, ref: TestRef, provider: str) -> _Proof:
         key = located.case.id_on(provider)
         if key not in self._proofs:
-            self._proofs[key] = self._prove(located, bundle, provider)
+            self._proofs[key] = self._prove(located, bundle, ref, provider)
         return self._proofs[key]
 
-    def _prove(self, located: LocatedCase, bundle: Bundle, provider: str) -> _Proof:
+    def _prove(self, located: LocatedCase, bundle: Bundle, ref: TestRef, provider: str) -> _Proof:
         completed = self._tasks.prove(located, bundle, provider)
         if completed.value is None:
             return _Proof(None, None, completed.failure)
@@ -164,7 +164,7 @@ class Engine:
         proof = _Proof(report, completed.value["placement"], parity_failure(report))
         if proof.failure is None and self._settings.mutants:
             proof = self._mutated(proof, located, bundle, provider)
-        if self._settings.explain or self._is_news(located, proof.failure):
+        if self._settings.explain or self._is_news(located.case.entry, ref, proof.failure):
             proof = self._explained(proof, located, bundle, provider)
         return proof
 
@@ -174,19 +174,23 @@ class Engine:
         """Try the check that has just passed on wrong models: it must object to them."""
         completed = self._tasks.mutate(located, bundle, provider)
         if completed.value is None:
-            return replace(proof, failure=completed.failure)
+            why = completed.failure.reason if completed.failure else "no result"
+            untried = shorten(f"the check could not be tried on wrong models: {why}")
+            failure = Failure(Verdict.INFRA_ERROR, Stage.PARITY, untried, None)
+            return replace(proof, failure=failure)
         mutation = from_json(MutationReport, completed.value["mutation"])
-        reason = insensitive(mutation)
-        failure = reason and Failure(Verdict.VACUOUS, Stage.PARITY, shorten(reason), reason)
-        return replace(proof, mutation=mutation, failure=failure or None)
+        blunt = insensitive(mutation)
+        if blunt is None:
+            return replace(proof, mutation=mutation)
+        failure = Failure(Verdict.VACUOUS, Stage.PARITY, shorten(blunt), blunt)
+        return replace(proof, mutation=mutation, failure=failure)
 
-    def _is_news(self, located: LocatedCase, failure: Failure | None) -> bool:
+    def _is_news(self, entry: ZooEntry, ref: TestRef, failure: Failure | None) -> bool:
         """Whether a failure is worth explaining: one that the zoo does not know yet."""
-        return (
-            failure is not None
-            and failure.verdict is Verdict.FAIL
-            and not any(e.stage == failure.stage for e in located.case.entry.expect)
-        )
+        if failure is None:
+            return False
+        judged = judge_failure(entry, ref, failure, require=self._settings.require)
+        return judged.verdict is Verdict.FAIL
 
     def _explained(
         self, proof: _Proof, located: LocatedCase, bundle: Bundle, provider: str

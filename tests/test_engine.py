@@ -7,6 +7,7 @@ from zoo_cases import HERE, located, ref
 
 from conformance.engine import Engine
 from conformance.execution.child import children
+from conformance.execution.contract import Completed, Failure
 from conformance.model import FrameworkInfo, Stage, TestKind, Verdict
 from conformance.tasks import Settings
 
@@ -15,7 +16,7 @@ from conformance.tasks import Settings
 def make_engine(tmp_path):
     engines = []
 
-    def make(*, require=False):
+    def make(*, require=False, executor=None, mutants=0):
         settings = Settings(
             cache_dir=tmp_path / "cache",
             workdir=tmp_path / f"work-{len(engines)}",
@@ -24,8 +25,10 @@ def make_engine(tmp_path):
             require=require,
             failures_dir=tmp_path / "failures",
             seed=0,
+            mutants=mutants,
         )
-        engines.append(Engine(settings, children({"PYTHONPATH": os.fspath(HERE)}), {}))
+        executor = executor or children({"PYTHONPATH": os.fspath(HERE)})
+        engines.append(Engine(settings, executor, {}))
         return engines[-1]
 
     yield make
@@ -173,3 +176,52 @@ def test_an_absent_provider_is_not_run_or_a_failure_if_required(make_engine):
     assert engine.run(case, ref(case, TestKind.PARITY, "cpu")).verdict is Verdict.PASS
     required = make_engine(require=True)
     assert required.run(case, ref(case, TestKind.PARITY, "tensorrt")).verdict is Verdict.FAIL
+
+
+def test_a_failure_that_the_zoo_does_not_know_is_explained_and_kept(make_engine, tmp_path):
+    """A known one is neither; another one in its place is both."""
+    for match, verdict in (("its limit", Verdict.EXPECTED_FAIL), ("NaN", Verdict.FAIL)):
+        known = {"stage": "parity", "match": match, "reason": "known"}
+        case = located("SlightlyWrong", id=f"known-{verdict}", expect=known)
+        record = make_engine().run(case, ref(case, TestKind.PARITY))
+        assert record.verdict is verdict
+        news = verdict is Verdict.FAIL
+        assert (record.explanation is not None) is news
+        assert (record.failure_folder is not None) is news
+        if news:
+            assert record.explanation.guilty == "converter"
+            assert (tmp_path / record.failure_folder / "repro.py").is_file()
+
+
+def test_trouble_with_a_failures_folder_is_told_and_changes_no_verdict(engine, tmp_path):
+    """What cannot be kept is still reported."""
+    (tmp_path / "failures").write_text("in the way")
+    case = located("SlightlyWrong")
+    record = engine.run(case, ref(case, TestKind.PARITY))
+    assert record.verdict is Verdict.FAIL
+    assert record.failure_folder is None
+    assert "no failure folder: " in record.details
+
+
+class WithoutMutation:
+    """An executor whose process for wrong models dies."""
+
+    def __init__(self, executor):
+        self._executor = executor
+
+    def run(self, spec):
+        if spec.target.endswith(":mutate"):
+            return Completed(None, Failure(Verdict.FAIL, Stage.PARITY, "SIGSEGV", None))
+        return self._executor.run(spec)
+
+    def close(self):
+        self._executor.close()
+
+
+def test_a_check_that_could_not_be_tried_is_neither_passed_nor_the_models_fault(make_engine):
+    """A wrong model may crash ONNX Runtime; the case is then counted apart."""
+    case = located("Honest")
+    executor = WithoutMutation(children({"PYTHONPATH": os.fspath(HERE)}))
+    record = make_engine(executor=executor, mutants=5).run(case, ref(case, TestKind.PARITY))
+    assert record.verdict is Verdict.INFRA_ERROR
+    assert record.reason == "the check could not be tried on wrong models: SIGSEGV"

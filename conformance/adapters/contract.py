@@ -80,7 +80,8 @@ class KnowsMargins(Protocol):
 
         Returns:
             Output name to float64 array of shape ``[rows]``, in float32 ulps of the value
-            that was compared; None when this model decides nothing by thresholds.
+            that was compared, plus what float32 moves that value by where it is computed
+            first; None when this model decides nothing by thresholds.
         """
 
 
