@@ -19,11 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pydantic
-
 from conformance import latency, runtime
-from conformance.adapters import adapter_for
-from conformance.adapters.contract import Adapter, Job
 from conformance.bundle import (
     MODEL,
     BundleManifest,
@@ -34,7 +30,7 @@ from conformance.bundle import (
     write_probes,
 )
 from conformance.certificate import certify
-from conformance.entry import Conversion, ZooEntry
+from conformance.entry import ZooEntry
 from conformance.errors import (
     CorruptBundle,
     ExportError,
@@ -44,10 +40,10 @@ from conformance.evidence import LatencyResult
 from conformance.execution.progress import Progress
 from conformance.inputs import input_sets
 from conformance.machine import installed_versions
-from conformance.model import Case, Stage, from_json, to_json
+from conformance.model import Stage, to_json
 from conformance.onnx_check import check_model
 from conformance.parity.terms import terms_for
-from conformance.reference import ask_source
+from conformance.reference import ask_source, open_source
 
 #: The source is timed while it is loaded anyway; half the budget of the ONNX model will do.
 _SOURCE_BUDGET_NS = latency.BUDGET_NS // 2
@@ -59,18 +55,9 @@ def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     Raises:
         StageError: of the stage that failed.
     """
-    case = from_json(Case, payload["case"])
-    entry, out = case.entry, Path(payload["out"])
     progress.enter(Stage.LOAD)
-    adapter = adapter_for(entry.framework, Path(payload["zoo_dir"]))
-    job = Job(
-        case=case,
-        conversion=_conversion(adapter, entry),
-        zoo_dir=Path(payload["zoo_dir"]),
-        cache_dir=Path(payload["cache_dir"]),
-        offline=payload["offline"],
-        seed=payload["seed"],
-    )
+    adapter, job = open_source(payload)
+    case, entry, out = job.case, job.case.entry, Path(payload["out"])
     model = adapter.load(job)
 
     progress.enter(Stage.INPUTS)
@@ -184,10 +171,3 @@ def measure(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         source_median_ns=bundle.manifest.source_median_ns,
     )
     return {"latency": to_json(result)}
-
-
-def _conversion(adapter: Adapter, entry: ZooEntry) -> Conversion:
-    try:
-        return adapter.info.conversion.model_validate(entry.conversion)
-    except pydantic.ValidationError as error:
-        raise ExportError(f"'conversion' of '{entry.id}' is not valid: {error}") from error

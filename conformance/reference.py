@@ -8,18 +8,23 @@ came to deciding otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydantic
 
+from conformance.adapters import adapter_for
 from conformance.adapters.contract import Adapter, Job, KnowsMargins
 from conformance.bundle import DataSet, Generation, ProbeInfo
 from conformance.entry import ZooEntry
-from conformance.errors import Float64Unavailable, ReferenceRunError
+from conformance.errors import ExportError, Float64Unavailable, ReferenceRunError
 from conformance.evidence import Noise
 from conformance.generation import generate_greedily
 from conformance.inputs import further_sets
+from conformance.model import Case, from_json
 from conformance.parity.noise import further_noise, small_outputs
 from conformance.shapes import answer_probes, plan_probes
 from conformance.tensors import Arrays
@@ -83,6 +88,31 @@ def ask_source(adapter: Adapter, model: Any, job: Job, sets: list[Arrays]) -> Re
         probe_data=probe_data,
         generation=_generation(source, entry, sets[0]),
     )
+
+
+def open_source(payload: Mapping[str, Any]) -> tuple[Adapter, Job]:
+    """The adapter and the job that a process was given: ``case``, ``zoo_dir`` and so on.
+
+    Raises:
+        LoadError: when the adapter cannot be found.
+        ExportError: when the entry's ``conversion`` is not the adapter's.
+    """
+    case = from_json(Case, payload["case"])
+    entry, zoo_dir = case.entry, Path(payload["zoo_dir"])
+    adapter = adapter_for(entry.framework, zoo_dir)
+    try:
+        conversion = adapter.info.conversion.model_validate(entry.conversion)
+    except pydantic.ValidationError as error:
+        raise ExportError(f"'conversion' of '{entry.id}' is not valid: {error}") from error
+    job = Job(
+        case=case,
+        conversion=conversion,
+        zoo_dir=zoo_dir,
+        cache_dir=Path(payload["cache_dir"]),
+        offline=payload["offline"],
+        seed=payload["seed"],
+    )
+    return adapter, job
 
 
 class _Source:

@@ -7,7 +7,6 @@ the nodes before it. Only the tensors that are still needed are held.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ import numpy as np
 
 from conformance.evidence import Divergence
 from conformance.explain.executions import CannotRun, Clock, Execution
+from conformance.explain.locate import divergence_at
 from conformance.explain.yardstick import distance
 from conformance.graph.cut import submodel
-from conformance.graph.metadata import location
 from conformance.graph.names import names_read
 
 #: Relative to the largest magnitude of a node's output: more is no rounding of float32.
@@ -81,7 +80,10 @@ def check_kernels(  # noqa: PLR0913, PLR0917 - the graph, its data, who runs it,
             for name, array in wanted.items():
                 error = distance(answers[name], array)
                 if not error <= _BOUND * _scale(array):
-                    wrong = _divergence(node, name, error, model, (trusted.name, suspect.name))
+                    between = (trusted.name, suspect.name)
+                    wrong = divergence_at(
+                        node, name, error, model, between=between, originates=True
+                    )
                     return KernelCheck(wrong, checked, len(nodes), unknown, None)
         values |= answers
         for name in names_read(node):
@@ -96,20 +98,3 @@ def _scale(array: np.ndarray) -> float:
         return 0.0
     finite = np.abs(array[np.isfinite(array)].astype(np.float64))
     return float(np.max(finite, initial=0.0))
-
-
-def _divergence(
-    node: Any, output: str, error: float, model: Any, between: tuple[str, str]
-) -> Divergence:
-    outputs = [list(other.output) for other in model.graph.node]
-    return Divergence(
-        node=node.name or node.output[0],
-        op_type=node.op_type,
-        output=output,
-        position=outputs.index(list(node.output)),
-        nodes=len(outputs),
-        between=between,
-        originates=True,
-        error=error if math.isfinite(error) else None,
-        location=location(node),
-    )

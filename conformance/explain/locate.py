@@ -208,6 +208,21 @@ def _divergence(bisection: Bisection, stop: int, whole: Any) -> Divergence:
     errors = {name: distance(got[name], wanted[name]) for name in node.output if name in got}
     output = max(errors, key=lambda name: errors[name], default=node.output[0])
     error = errors.get(output, math.inf)
+    between = (about.trusted.execution.name, about.suspect.execution.name)
+    alone = bisection.shows(stop - 1, stop)
+    return divergence_at(node, output, error, whole, between=between, originates=alone)
+
+
+def divergence_at(  # noqa: PLR0913 - a node, what was found of it, where it is
+    node: Any,
+    output: str,
+    error: float,
+    whole: Any,
+    *,
+    between: tuple[str, str],
+    originates: bool,
+) -> Divergence:
+    """What is reported of a node of the whole model."""
     outputs = [list(other.output) for other in whole.graph.node]
     return Divergence(
         node=node.name or node.output[0],
@@ -215,8 +230,8 @@ def _divergence(bisection: Bisection, stop: int, whole: Any) -> Divergence:
         output=output,
         position=outputs.index(list(node.output)),
         nodes=len(outputs),
-        between=(about.trusted.execution.name, about.suspect.execution.name),
-        originates=bisection.shows(stop - 1, stop),
+        between=between,
+        originates=originates,
         error=error if math.isfinite(error) else None,
         location=location(node),
     )

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapters import adapter_for
-from conformance.adapters.contract import Job, KnowsModules
+from conformance.adapters.contract import KnowsModules
 from conformance.execution.progress import Progress
 from conformance.inputs import input_sets
-from conformance.model import Case, Stage, from_json
+from conformance.model import Stage
+from conformance.reference import open_source
 from conformance.tensors import Arrays
 
 FILE = "activations.npz"
@@ -27,24 +27,14 @@ def activations(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any
     Raises:
         StageError: when the source cannot be loaded.
     """
-    case = from_json(Case, payload["case"])
     progress.enter(Stage.LOAD)
-    adapter = adapter_for(case.entry.framework, Path(payload["zoo_dir"]))
+    adapter, job = open_source(payload)
     if not isinstance(adapter, KnowsModules):
         return {"modules": 0}
-    job = Job(
-        case=case,
-        conversion=adapter.info.conversion.model_validate(case.entry.conversion),
-        zoo_dir=Path(payload["zoo_dir"]),
-        cache_dir=Path(payload["cache_dir"]),
-        offline=payload["offline"],
-        seed=payload["seed"],
-    )
     model = adapter.load(job)
     progress.enter(Stage.REFERENCE)
-    found = [
-        adapter.activations(model, feeds) for feeds in input_sets(case.entry, job.zoo_dir, job.seed)
-    ]
+    sets = input_sets(job.case.entry, job.zoo_dir, job.seed)
+    found = [adapter.activations(model, feeds) for feeds in sets]
     if found[0]:
         _write(Path(payload["out"]) / FILE, found)
     return {"modules": len(found[0])}
