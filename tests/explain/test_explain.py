@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx  # noqa: TID253 - light enough for a test
 import pytest
@@ -103,8 +105,7 @@ def test_graph_of_unknown_operators_is_checked_node_by_node(tmp_path):
     ]
 
     def source(x):
-        from scipy.special import erf
-
+        erf = np.vectorize(math.erf, otypes=[float])
         product = x @ np.eye(4, dtype=x.dtype)
         return {"y": product * 0.5 * (1 + erf(product / np.sqrt(2))).astype(x.dtype)}
 
