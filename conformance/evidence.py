@@ -349,5 +349,5 @@ class Explanation:
     summary: str
     divergence: Divergence | None = None
     reduced: ReducedModel | None = None
-    #: What could not be found out, and why.
+    #: What else was seen, what could not be found out, and why.
     notes: tuple[str, ...] = ()

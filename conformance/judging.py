@@ -178,7 +178,9 @@ def _held_against(expected: Sequence[Expectation], failure: Failure, today: date
     met = [e for e in expected if _accepts(e, failure.stage, text, failure.problems)]
     for expectation in met:
         if expectation.expires is None or today <= expectation.expires:
-            details = f"{failure.reason}\n\n{failure.details or ''}"
+            said = failure.details or ""
+            # the details of a comparison begin with its reason
+            details = said if said.startswith(failure.reason) else f"{failure.reason}\n\n{said}"
             return Judgement(
                 Verdict.EXPECTED_FAIL, failure.stage, expectation.reason, expectation.link, details
             )

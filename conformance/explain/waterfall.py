@@ -124,7 +124,7 @@ def decompose(found: Sequence[Answered], asked: Question) -> Waterfall:
         return Waterfall(steps, None, None, 0, 0.0, ())
     worst = max(brought, key=lambda b: b.share)
     notes = tuple(
-        f"{other.way.name} also brings in {other.share:.3g}x the limit"
+        f"{other.way.name} also brings in {_times(other.share)} the limit"
         for other in brought
         if other is not worst
     )
@@ -205,3 +205,7 @@ def _furthest(actual: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> flo
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
+
+
+def _times(share: float) -> str:
+    return f"{share:.3g}x" if math.isfinite(share) else "more than any multiple of"

@@ -173,7 +173,7 @@ def test_the_page_is_accessible(cases):
         ),
         "From fixtures/attention.py:41 .",
         "Smallest model that still shows it: reduced , 3 nodes, error 0.0029.",
-        "Not found out: the reference evaluator was not run",
+        "Note: the reference evaluator was not run",
         "1 intra-op thread; 61% of nodes, 14 fell back",
         "CUDAExecutionProvider 0, CPUExecutionProvider 41: none of 41 nodes ran on CUDA",
         "1.23 ms ⚠ 61% of nodes",
