@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from conformance import __version__
+from conformance.cli.cache import add_cache
 from conformance.cli.pack import add_pack
 from conformance.cli.replay import add_replay
 from conformance.cli.zoo import add_zoo
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     add_zoo(commands)
     add_replay(commands)
     add_pack(commands)
+    add_cache(commands)
     return parser
 
 

@@ -1,26 +1,19 @@
-"""Content-addressed store of bundles: looked up by what went into them, verified on read."""
+"""The key of a bundle: a digest of everything that decides what a conversion produces."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import cache
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypeVar
 
-from filelock import FileLock
 from packaging.requirements import Requirement
 
-from conformance.bundle import MANIFEST, Bundle, read_bundle
+import conformance
 from conformance.entry import ZooEntry
-from conformance.errors import CorruptBundle
 from conformance.model import Case, FrameworkInfo
 
 #: Entry fields that change what a conversion produces; the others only judge it.
@@ -31,59 +24,6 @@ ENGINE = (
     *("bundle.py", "generation.py", "inputs.py", "latency.py", "onnx_check.py"),
     *("parity/noise.py", "pipeline.py", "reference.py", "shapes", "tensors.py"),
 )
-T = TypeVar("T")
-
-
-class BundleCache:
-    """Bundles under ``<root>/bundles``, one folder per key, complete or absent."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def get_or_make(self, key: str, make: Callable[[Path], T]) -> tuple[Bundle | None, T | None]:
-        """The bundle of ``key``; made under a lock when there is none or a damaged one.
-
-        Args:
-            key: from :func:`bundle_key`.
-            make: fills the empty folder it is given. The folder becomes the bundle if
-                ``make`` left a complete one, and is removed otherwise.
-
-        Returns:
-            The bundle, or None when ``make`` left none; and what ``make`` returned, or None
-            when the bundle was there already.
-        """
-        final = self.root / "bundles" / key[:2] / key
-        with self._locked(key):
-            bundle = self._existing(final)
-            if bundle is not None:
-                return bundle, None
-            final.parent.mkdir(parents=True, exist_ok=True)
-            partial = Path(tempfile.mkdtemp(prefix=f".{key[:12]}-", dir=final.parent))
-            try:
-                outcome = make(partial)
-                if not (partial / MANIFEST).is_file():
-                    return None, outcome
-                partial.replace(final)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
-        return read_bundle(final), outcome
-
-    def _existing(self, folder: Path) -> Bundle | None:
-        if not folder.is_dir():
-            return None
-        try:
-            return read_bundle(folder)
-        except CorruptBundle as error:
-            warnings.warn(f"cached bundle dropped: {error}", stacklevel=2)
-            shutil.rmtree(folder)
-            return None
-
-    @contextmanager
-    def _locked(self, key: str) -> Iterator[None]:
-        locks = self.root / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / f"{key}.lock"):
-            yield
 
 
 def bundle_key(case: Case, info: FrameworkInfo, zoo_dir: Path, seed: int) -> str:
@@ -125,7 +65,7 @@ def _distributions(entry: ZooEntry, info: FrameworkInfo) -> tuple[str, ...]:
 
 
 def _local_files(entry: ZooEntry, zoo_dir: Path) -> list[Path]:
-    package = Path(__file__).parent
+    package = Path(conformance.__file__).parent
     files = [package / name for name in ENGINE]
     if entry.source.path is not None:
         files.append(zoo_dir / entry.source.path)

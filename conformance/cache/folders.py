@@ -1,0 +1,121 @@
+"""Folders of the cache: under which name, under which lock, and how one appears and goes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+def bundles_folder(root: Path) -> Path:
+    """Where the bundles of a cache lie."""
+    return root / "bundles"
+
+
+def bundle_folder(root: Path, key: str) -> Path:
+    """Where the bundle of ``key`` is, or would be."""
+    return bundles_folder(root) / key[:2] / key
+
+
+@contextmanager
+def locked(root: Path, name: str) -> Iterator[None]:
+    """Wait for a lock of the cache; the kernel releases it when its holder dies."""
+    with _lock(root, name):
+        yield
+
+
+@contextmanager
+def locked_if_free(root: Path, name: str) -> Iterator[bool]:
+    """Take a lock of the cache unless somebody holds it; the value says which."""
+    lock = _lock(root, name)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _lock(root: Path, name: str) -> FileLock:
+    locks = root / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    return FileLock(locks / f"{name}.lock")
+
+
+def new_partial(root: Path, key: str) -> Path:
+    """An empty folder in which the bundle of ``key`` is made; the caller holds its lock.
+
+    Raises:
+        OSError: when the folder cannot be made.
+    """
+    parent = bundle_folder(root, key).parent
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f".{key}-", dir=parent))
+
+
+def publish(partial: Path, final: Path) -> None:
+    """Give a finished folder its name, durably: it is on disk before it is visible.
+
+    Files that are links, or that another folder shares, become files of their own: what
+    somebody does to the other name must not change a bundle.
+
+    Raises:
+        OSError: when the disk refuses; ``final`` is not there then.
+    """
+    for path in partial.rglob("*"):
+        if path.is_file() and (path.is_symlink() or path.stat().st_nlink > 1):
+            _unlink_from_others(path)
+        _sync(path)
+    _sync(partial)
+    partial.rename(final)
+    _sync(final.parent)
+
+
+def _unlink_from_others(path: Path) -> None:
+    handle, copy = tempfile.mkstemp(dir=path.parent)
+    os.close(handle)
+    shutil.copyfile(path, copy)
+    Path(copy).replace(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def discard(folder: Path) -> None:
+    """Remove a bundle; the caller holds its lock.
+
+    The name goes first: who is killed in between leaves no half of a bundle under it.
+
+    Raises:
+        OSError: when it cannot be removed.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink()
+        return
+    doomed = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def unfinished(root: Path, key: str = "*") -> list[Path]:
+    """Folders of bundles that are being made or removed, or whose maker was killed."""
+    prefix = key[:2] if key != "*" else "*"
+    return sorted(bundles_folder(root).glob(f"{prefix}/.{key}-*"))
+
+
+def key_of_unfinished(folder: Path) -> str:
+    """The key under whose lock an unfinished folder is worked on."""
+    return folder.name[1:].rpartition("-")[0]
