@@ -12,7 +12,10 @@ import sys
 import pytest
 
 import conformance
+from conformance.bundle import BundleManifest, digest_files, write_manifest
 from conformance.cli import main
+from conformance.entry import ZooEntry
+from conformance.model import Case
 
 ZOO = """\
 defaults:
@@ -27,6 +30,15 @@ models:
     source: {factory: "a:pca"}
     opsets: [17, 18]
 """
+#: The entry of a bundle that lies in a cache.
+CACHED = ZooEntry.model_validate(
+    {
+        "id": "m",
+        "framework": "sklearn",
+        "source": {"factory": "a:b"},
+        "inputs": {"spec": {"x": {"shape": [2]}}},
+    }
+)
 #: Packages that no command may load before it needs them.
 HEAVY = {
     "torch", "transformers", "tensorflow", "keras", "tf2onnx", "sklearn", "skl2onnx",
@@ -377,4 +389,106 @@ def test_help_of_the_tools_is_light_and_tells_exit_codes(command):
     assert not imported_by(code) & (HEAVY | {"rich", "pydantic", "numpy", "ruamel"})
     shown = run(command, "--help").stdout
     assert f"conformance {command}" in shown.partition("examples:")[2]
+    assert "exit code: 0 when" in shown
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """A cache of two bundles, used a day apart, the older one damaged."""
+    root = tmp_path / "cache"
+    for day, key in enumerate(("aa11", "bb22")):
+        folder = root / "bundles" / key[:2] / key
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").write_bytes(bytes(10_000))
+        case = Case(CACHED, "mini", 18, "fp32")
+        write_manifest(
+            folder,
+            BundleManifest(
+                case, 0, {}, (), (), 0, None, None, 1.0, 5, 1, None, digest_files(folder)
+            ),
+        )
+        os.utime(folder, (day * 86_400, day * 86_400))
+    with (root / "bundles/aa/aa11/model.onnx").open("r+b") as model:
+        model.write(b"!")
+    return root
+
+
+def test_cache_info_tells_size_use_and_frameworks(cache, capsys):
+    """Text for people, JSON for programs, the same facts."""
+    assert main(["cache", "info", "--cache-dir", str(cache)]) == 0
+    folder, total, used, framework = capsys.readouterr().out.splitlines()
+    assert folder == str(cache / "bundles")
+    assert re.fullmatch(r"2 bundles, 2\d\.\d kB \(limit 20\.0 GB\)", total)
+    assert used == "last used from 1970-01-01T00:00:00Z to 1970-01-02T00:00:00Z"
+    assert framework.split()[:2] == ["sklearn", "2"]
+    assert main(["cache", "info", "--json", "--cache-dir", str(cache)]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["frameworks"] == {"sklearn": {"bundles": 2, "size_bytes": facts["size_bytes"]}}
+    assert (facts["bundles"], facts["limit_bytes"]) == (2, 20 * 10**9)
+    assert facts["newest_use"] == "1970-01-02T00:00:00Z"
+
+
+def test_cache_verify_names_damaged_bundles(cache, capsys):
+    """The damaged file and why, exit code 1; after --remove the rest is whole."""
+    verify = ["cache", "verify", "--cache-dir", str(cache)]
+    assert main(verify) == 1
+    damage, total = capsys.readouterr().out.splitlines()
+    assert damage.startswith(f"{cache}/bundles/aa/aa11/model.onnx is damaged: 10000 bytes")
+    assert total == "1 bundle whole, 1 damaged"
+    assert main([*verify, "--remove"]) == 1
+    assert main(verify) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 bundle whole, 0 damaged"
+
+
+def test_cache_prune_removes_the_least_recently_used(cache, capsys):
+    """A dry run says what the real one does then."""
+    prune = ["cache", "prune", "--max-size", "15kB", "--cache-dir", str(cache)]
+    assert main([*prune, "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("aa11  ")
+    assert "would remove 1 bundle (" in told
+    assert main(prune) == 0
+    assert capsys.readouterr().out == told.replace("would remove", "removed")
+    assert [path.name for path in cache.glob("bundles/*/*")] == ["bb22"]
+
+
+def test_cache_clear_asks_or_wants_yes(cache):
+    """Nothing is removed where nobody can be asked, and all of it with --yes."""
+    clear = ("cache", "clear", "--cache-dir", cache)
+    refused = subprocess.run(
+        [sys.executable, "-m", "conformance.cli", *map(str, clear)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "say --yes" in refused.stderr
+    assert len(list(cache.glob("bundles/*/*"))) == 2
+    cleared = run(*clear, "--yes")
+    assert cleared.returncode == 0, cleared.stderr
+    assert cleared.stdout.startswith("removed 2 bundles (")
+    assert list(cache.glob("bundles/*/*")) == []
+
+
+@pytest.mark.parametrize("action", ["info", "verify", "prune", "clear"])
+def test_a_cache_that_is_not_there_is_no_empty_cache(action, tmp_path, capsys):
+    """A misspelled folder must not look like one without damage."""
+    assert main(["cache", action, "--cache-dir", str(tmp_path / "cahce")]) == 2
+    assert "cahce is not a folder" in capsys.readouterr().err
+
+
+def test_a_size_that_is_none_is_wrong_usage(capsys):
+    """The message shows what a size looks like."""
+    with pytest.raises(SystemExit) as caught:
+        main(["cache", "prune", "--max-size", "much"])
+    assert caught.value.code == 2
+    assert "'much' is not a size such as 500MB, 5GB or 1.5GiB" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["info", "verify", "prune", "clear"])
+def test_help_of_the_cache_teaches(action, capsys):
+    """Each command's help shows an example and what each exit code means."""
+    with pytest.raises(SystemExit) as caught:
+        main(["cache", action, "--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    assert f"conformance cache {action}" in shown.partition("examples:")[2]
     assert "exit code: 0 when" in shown

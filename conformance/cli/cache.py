@@ -263,7 +263,7 @@ def _size_text(size_bytes: int) -> str:
     """``3.4 MB``, ``12 kB``, ``7 B``; powers of 1000, as in --max-size."""
     for power, unit in zip(range(4, 0, -1), _UNITS, strict=True):
         if size_bytes >= 1000**power:
-            return f"{size_bytes / 1000**power:.3g} {unit}"
+            return f"{size_bytes / 1000**power:.1f} {unit}"
     return f"{size_bytes} B"
 
 
