@@ -312,6 +312,14 @@ def test_a_bundle_in_use_stays_until_its_process_is_gone(tmp_path):
     assert list((tmp_path / "leases").iterdir()) == []
 
 
+def test_a_cache_that_was_removed_from_under_a_run_is_begun_anew(tmp_path):
+    """Somebody who removes the folder costs conversions, and no errors."""
+    BundleCache(tmp_path / "cache").get_or_make("abcd", fill)
+    shutil.rmtree(tmp_path / "cache")
+    assert BundleCache(tmp_path / "cache").get_or_make("abcd", fill)[1] == "made"
+    assert len(prune(tmp_path / "cache", 0).in_use) == 1
+
+
 def test_the_limit_holds_by_itself(tmp_path, monkeypatch):
     """A new bundle pushes out old ones, and never itself or what this process uses."""
     monkeypatch.setenv("CONFORMANCE_CACHE_MAX_SIZE", "25kB")

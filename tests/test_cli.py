@@ -468,6 +468,29 @@ def test_cache_clear_asks_or_wants_yes(cache):
     assert list(cache.glob("bundles/*/*")) == []
 
 
+@pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 1, 2), ("\x04", 1, 2), ("y\n", 0, 0)])
+def test_cache_clear_asks_at_a_terminal(cache, answer, code, left):
+    """The answer decides; an empty one is no."""
+    terminal, stdin = os.openpty()
+    clear = [sys.executable, "-m", "conformance.cli", "cache", "clear", "--cache-dir", str(cache)]
+    with subprocess.Popen(clear, stdin=stdin, stdout=subprocess.PIPE, text=True) as process:
+        os.write(terminal, answer.encode())
+        out, _ = process.communicate()
+    os.close(terminal)
+    os.close(stdin)
+    assert out.startswith("Remove 2 bundles (")
+    assert process.returncode == code
+    assert len(list(cache.glob("bundles/*/*"))) == left
+
+
+@pytest.mark.parametrize("action", [["info"], ["verify"], ["prune"], ["clear", "--yes"]])
+def test_a_cache_that_cannot_be_read_is_no_empty_cache(action, tmp_path, capsys):
+    """What stands in the way is told, with exit code 2."""
+    (tmp_path / "bundles").write_text("not a folder")
+    assert main(["cache", *action, "--cache-dir", str(tmp_path)]) == 2
+    assert "Not a directory" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("action", ["info", "verify", "prune", "clear"])
 def test_a_cache_that_is_not_there_is_no_empty_cache(action, tmp_path, capsys):
     """A misspelled folder must not look like one without damage."""

@@ -116,10 +116,37 @@ def discard(folder: Path) -> None:
     shutil.rmtree(doomed)
 
 
-def unfinished(root: Path, key: str = "*") -> list[Path]:
-    """Folders of bundles that are being made or removed, or whose maker was killed."""
-    prefix = key[:2] if key != "*" else "*"
-    return sorted(bundles_folder(root).glob(f"{prefix}/.{key}-*"))
+def entries(root: Path) -> Iterator[Path]:
+    """Everything that lies where bundles do: bundles, unfinished ones, and what is neither.
+
+    Raises:
+        OSError: when a folder cannot be read; one that is not there is empty.
+    """
+    for group in _listed(bundles_folder(root)):
+        if group.is_dir():
+            yield from _listed(group)
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def unfinished(root: Path, key: str | None = None) -> list[Path]:
+    """Folders of bundles that are being made or removed, or whose maker was killed.
+
+    Args:
+        root: the cache.
+        key: of the bundle; all by default.
+
+    Raises:
+        OSError: when the cache cannot be read.
+    """
+    paths = entries(root) if key is None else _listed(bundle_folder(root, key).parent)
+    found = [path for path in paths if path.name.startswith(".")]
+    return [path for path in found if key is None or key_of_unfinished(path) == key]
 
 
 def key_of_unfinished(folder: Path) -> str:

@@ -33,6 +33,11 @@ class _Lease:
         with locked(root, _GUARD):
             self._lock.acquire()
 
+    @property
+    def stands(self) -> bool:
+        """Whether nobody has removed the cache from under it."""
+        return Path(self._lock.lock_file).exists()
+
     def add(self, key: str) -> None:
         with self._keys.open("a", encoding="utf-8") as stream:
             stream.write(f"{key}\n")
@@ -55,7 +60,7 @@ def lease(root: Path, key: str) -> None:
     """
     mine = (root, os.getpid())
     with _TAKING:
-        if mine not in _LEASES:
+        if mine not in _LEASES or not _LEASES[mine].stands:
             _LEASES[mine] = _Lease(root)
         _LEASES[mine].add(key)
 

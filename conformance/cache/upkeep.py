@@ -11,8 +11,8 @@ from pathlib import Path
 
 from conformance.bundle import MANIFEST, Bundle, read_bundle
 from conformance.cache.folders import (
-    bundles_folder,
     discard,
+    entries,
     key_of_unfinished,
     locked_if_free,
     unfinished,
@@ -63,7 +63,9 @@ def stored(root: Path) -> list[Stored]:
         OSError: when the cache cannot be read.
     """
     found = []
-    for path in bundles_folder(root).glob("[!.]*/[!.]*"):
+    for path in entries(root):
+        if path.name.startswith("."):  # unfinished
+            continue
         try:
             used_ns = path.lstat().st_mtime_ns
         except FileNotFoundError:  # removed since it was listed
@@ -167,19 +169,18 @@ def prune(root: Path, max_bytes: int, *, dry_run: bool = False) -> Pruned:
     return Pruned(tuple(removed), tuple(leftovers), tuple(in_use), left)
 
 
-def sweep(root: Path, key: str = "*", *, dry_run: bool = False) -> list[Path]:
+def sweep(root: Path, *, dry_run: bool = False) -> list[Path]:
     """Remove the folders that killed processes left unfinished; those being made stay.
 
     Args:
         root: the cache.
-        key: of the bundle whose leftovers go; all by default.
         dry_run: only say what would be removed.
 
     Returns:
         What was removed, or would be.
     """
     swept = []
-    for folder in unfinished(root, key):
+    for folder in unfinished(root):
         with locked_if_free(root, key_of_unfinished(folder)) as free:
             if free and folder.is_dir():
                 if not dry_run:

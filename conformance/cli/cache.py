@@ -125,10 +125,9 @@ def _info(arguments: argparse.Namespace) -> int:
     if root is None:
         return 2
     try:
-        limit = size_limit()
-    except ValueError as error:
+        limit, bundles, partial = size_limit(), stored(root), unfinished(root)
+    except (OSError, ValueError) as error:
         return _complain(str(error))
-    bundles = stored(root)
     by_framework: dict[str, list[Stored]] = {}
     for bundle in bundles:
         by_framework.setdefault(framework_of(bundle) or _NO_FRAMEWORK, []).append(bundle)
@@ -139,7 +138,7 @@ def _info(arguments: argparse.Namespace) -> int:
         "limit_bytes": limit,
         "oldest_use": _when(bundles[0]) if bundles else None,
         "newest_use": _when(bundles[-1]) if bundles else None,
-        "unfinished": len(unfinished(root)),
+        "unfinished": len(partial),
         "frameworks": {
             name: {"bundles": len(own), "size_bytes": _total(own)}
             for name, own in sorted(by_framework.items())
@@ -228,7 +227,7 @@ def _clear(arguments: argparse.Namespace) -> int:
         bundles = stored(root)
         size = _size_text(_total(bundles))
         question = f"Remove {counted(len(bundles), 'bundle')} ({size}) of {_inert(str(root))}?"
-        if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        if not _agreed(question):
             return 1
     try:
         pruned = prune(root, 0)
@@ -236,6 +235,13 @@ def _clear(arguments: argparse.Namespace) -> int:
         return _complain(f"the cache cannot be cleared: {error}")
     _print_pruned(pruned, "removed")
     return 1 if pruned.in_use else 0
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
 
 
 def _print_pruned(pruned: Pruned, verb: str) -> None:
