@@ -20,6 +20,7 @@ from conformance.suite import items
 from conformance.suite.allure import describe
 from conformance.suite.options import ZooOptions
 from conformance.suite.run import ZooRun
+from conformance.suite.termination import Termination
 from conformance.suite.watch import Watch
 from conformance.tasks import Settings
 from conformance.zoo import LocatedCase, ZooError, read_zoo
@@ -55,6 +56,7 @@ class ZooSession:
         self._scratch = Path(
             worker[_SCRATCH] if worker else tempfile.mkdtemp(prefix="conformance-")
         )
+        self._termination = Termination(self._scratch / "workers", self._worker)
         self._run: ZooRun | None = None
         self._watch: Watch | None = None
         self._status = "finished"
@@ -122,6 +124,7 @@ class ZooSession:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Make the engine wherever tests run, and the watch wherever people look."""
         self._session = session
+        self._termination.arm()
         name = self._worker or "main"
         progress = self._scratch / "progress"
         progress.mkdir(parents=True, exist_ok=True)
@@ -179,6 +182,9 @@ class ZooSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """End the children; on the controller, write the reports."""
+        self._termination.hold()
+        if self._status == "interrupted":
+            self._termination.end_workers()
         if self._watch is not None:
             self._watch.stop()
         engine = session.config.stash.get(items.ENGINE, None)
@@ -200,6 +206,7 @@ class ZooSession:
                 session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         if self._worker is None:
             shutil.rmtree(self._scratch, ignore_errors=True)
+            self._termination.disarm()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The table, the totals, and where the report is."""
