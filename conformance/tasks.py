@@ -141,6 +141,7 @@ class Tasks:
                     progress=self._settings.progress,
                     timeout_s=located.case.entry.timeout,
                     preload=preload,
+                    memory_bytes=located.case.entry.memory,
                 )
             )
         finally:

@@ -9,11 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TypeVar
 
-from conformance.execution.contract import OUTPUT_TAIL_CHARS, Completed, Failure, Spec
+from conformance.execution.contract import (
+    OUTPUT_LOG,
+    OUTPUT_TAIL_CHARS,
+    Completed,
+    Failure,
+    Spec,
+)
+from conformance.execution.limits import LOOK_EVERY_SECONDS, exceeded, exceeded_at_end
 from conformance.execution.process import read_result
 from conformance.execution.progress import read_activity
 from conformance.model import Stage, Verdict, to_json
@@ -30,6 +37,8 @@ _REPEATABLE = {"PYTHONHASHSEED": "0"}
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TQDM_DISABLE": "1"}
 _SECONDS_TO_DIE = 5.0
 _SECONDS_TO_PRELOAD = 300.0
+#: How a child's end is told.
+_End = TypeVar("_End")
 
 
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
@@ -67,9 +76,8 @@ class ForkedChildren:
             return self._server_died(spec)
         pid = int(json.loads(started)["pid"])
         try:
-            ended = _read_line(answers, spec.timeout_s)
-            timed_out = ended is None
-            if timed_out:
+            ended, stopped = _watch(spec, pid, lambda seconds: _read_line(answers, seconds))
+            if ended is None:
                 _kill_group(pid)
                 ended = _read_line(answers, _SECONDS_TO_DIE)
         finally:
@@ -77,7 +85,7 @@ class ForkedChildren:
         if not ended:
             return self._server_died(spec)
         usage = json.loads(ended)
-        return _completed(spec, usage["status"], usage["peak_rss_bytes"], timed_out=timed_out)
+        return _completed(spec, usage["status"], usage["peak_rss_bytes"], stopped)
 
     def close(self) -> None:
         """See :class:`Executor`."""
@@ -119,7 +127,7 @@ class SpawnedChildren:
 
     def run(self, spec: Spec) -> Completed:
         """See :class:`Executor`."""
-        with (spec.workdir / "output.log").open("wb") as log:
+        with (spec.workdir / OUTPUT_LOG).open("wb") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "conformance.execution.process", str(_write_spec(spec))],
                 stdin=subprocess.DEVNULL,
@@ -128,17 +136,13 @@ class SpawnedChildren:
                 env=self._environment,
                 start_new_session=True,
             )
-        timed_out = False
         try:
-            code = child.wait(spec.timeout_s)
-        except subprocess.TimeoutExpired:
-            timed_out = True
-            code = -signal.SIGKILL
+            _, stopped = _watch(spec, child.pid, lambda seconds: _wait(child, seconds))
         finally:
             _kill_group(child.pid)
-            child.wait()
+            code = child.wait()
         status = -code if code < 0 else code << 8
-        return _completed(spec, status, None, timed_out=timed_out)
+        return _completed(spec, status, None, stopped)
 
     def close(self) -> None:
         """See :class:`Executor`; no process outlives its :meth:`run`."""
@@ -175,6 +179,35 @@ def _read_line(stream: IO[Any], timeout_s: float | None) -> bytes | None:
     return line
 
 
+def _watch(
+    spec: Spec, group: int, ended: Callable[[float], _End | None]
+) -> tuple[_End | None, str | None]:
+    """Wait for the end of a process group, or until it has to be stopped.
+
+    Args:
+        spec: with its limits.
+        group: id of the process group.
+        ended: waits so many seconds for the end; None when it has not come.
+
+    Returns:
+        The end, or None and why the group has to be stopped.
+    """
+    deadline = time.monotonic() + spec.timeout_s
+    while (left := deadline - time.monotonic()) > 0:
+        if (end := ended(min(left, LOOK_EVERY_SECONDS))) is not None:
+            return end, None
+        if (reason := exceeded(spec, group)) is not None:
+            return None, reason
+    return None, f"took longer than its timeout of {spec.timeout_s:g} s"
+
+
+def _wait(child: subprocess.Popen[bytes], seconds: float) -> int | None:
+    try:
+        return child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+
+
 def _kill_group(pid: int) -> None:
     try:
         os.killpg(pid, signal.SIGKILL)
@@ -188,20 +221,23 @@ def _stage_of(spec: Spec) -> Stage:
 
 
 def _completed(
-    spec: Spec, status: int, peak_rss_bytes: int | None, *, timed_out: bool
+    spec: Spec, status: int, peak_rss_bytes: int | None, stopped: str | None
 ) -> Completed:
+    too_much = stopped or exceeded_at_end(spec, peak_rss_bytes)
     tail = _output_tail(spec.workdir)
     stage = _stage_of(spec)
-    result = None if timed_out else read_result(spec.workdir)
+    result = None if too_much else read_result(spec.workdir)
     if result is not None and status == 0:
         value, failure = result
         if failure is not None:
             details = "\n".join(part for part in (failure.details, tail) if part)
             failure = Failure(failure.verdict, failure.stage, failure.reason, details)
         return Completed(value, failure, peak_rss_bytes)
-    if timed_out:
+    if too_much:
         verdict = Verdict.FAIL
-        reason = f"took longer than its timeout of {spec.timeout_s:g} s and was stopped"
+        reason = f"{too_much} and was stopped" if stopped else too_much
+        # its tail is kept with the failure, and the disk is for the other models
+        (spec.workdir / OUTPUT_LOG).unlink(missing_ok=True)
     elif os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         killed = number == signal.SIGKILL
@@ -217,7 +253,7 @@ def _completed(
 
 def _output_tail(workdir: Path) -> str | None:
     try:
-        with (workdir / "output.log").open("rb") as log:
+        with (workdir / OUTPUT_LOG).open("rb") as log:
             log.seek(0, os.SEEK_END)
             log.seek(max(0, log.tell() - OUTPUT_TAIL_CHARS))
             text = log.read().decode("utf-8", errors="replace").strip()

@@ -20,6 +20,8 @@ from conformance.model import Stage, Verdict
 _REASON_CHARS = 400
 #: Characters of a child's output kept with a failure.
 OUTPUT_TAIL_CHARS = 6000
+#: Where a child's standard output and error go, in its work folder.
+OUTPUT_LOG = "output.log"
 #: The machine's fault, not the model's.
 _MACHINE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOMEM})
 
@@ -38,6 +40,10 @@ class Spec:
     timeout_s: float
     #: Modules that the parent of forked children imports first.
     preload: tuple[str, ...] = ()
+    #: Resident memory that the process and all it starts may hold together; None for any.
+    memory_bytes: int | None = None
+    #: What the process may write to its standard output and error.
+    output_bytes: int = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def serve(modules: list[str]) -> None:
         except ImportError as error:
             # the child imports it again and reports the error as its own
             sys.stderr.write(f"preloading {module}: {error}\n")
-    from conformance.execution.contract import Spec
+    from conformance.execution.contract import OUTPUT_LOG, Spec
     from conformance.execution.process import perform
     from conformance.model import from_json
 
@@ -47,7 +47,7 @@ def serve(modules: list[str]) -> None:
         spec = from_json(Spec, json.loads(Path(line.strip()).read_text(encoding="utf-8")))
         pid = os.fork()
         if pid == 0:
-            _become_child(spec.workdir)
+            _become_child(spec.workdir / OUTPUT_LOG)
             try:
                 perform(spec)
             finally:
@@ -61,10 +61,10 @@ def serve(modules: list[str]) -> None:
         print(json.dumps(ended), file=answers, flush=True)
 
 
-def _become_child(workdir: Path) -> None:
+def _become_child(log_file: Path) -> None:
     os.setsid()  # its own process group: whatever it starts is killed with it
     die_with_parent()
-    log = os.open(workdir / "output.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(log, 1)

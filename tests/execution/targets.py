@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from conformance.errors import CheckError, InfraError
 from conformance.model import Stage
@@ -54,3 +56,26 @@ def leaves_a_grandchild(payload, progress):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     time.sleep(0.2)
     return {"pid": child.pid}
+
+
+def takes_memory(payload, progress):
+    progress.enter(Stage.EXPORT)
+    held = bytearray(payload["bytes"])
+    held[:: mmap.PAGESIZE] = b"1" * len(held[:: mmap.PAGESIZE])
+    time.sleep(payload["hold_s"])
+    return {}
+
+
+def has_a_child_that_takes_memory(payload, progress):
+    progress.enter(Stage.EXPORT)
+    code = f"import time; held = b'1' * {payload['bytes']}; time.sleep(600)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def writes(payload, progress):
+    progress.enter(Stage.EXPORT)
+    for _ in range(payload["mib"]):
+        os.write(1, b"x" * (1 << 20))
+        time.sleep(payload["pause_s"])
+    Path(payload["done"]).touch()
+    return {}

@@ -21,12 +21,14 @@ def executor(request):
 
 @pytest.fixture
 def run(executor, tmp_path):
-    def run(target, *, timeout_s=60.0, **payload):
+    def run(target, *, timeout_s=60.0, limits=None, **payload):
         workdir = tmp_path / f"{target}-{time.monotonic_ns()}"
         workdir.mkdir()
         progress = tmp_path / "progress.json"
         progress.unlink(missing_ok=True)
-        return executor.run(Spec(f"targets:{target}", payload, workdir, progress, timeout_s))
+        where = {"workdir": workdir, "progress": progress}
+        limits = {"timeout_s": timeout_s, **(limits or {})}
+        return executor.run(Spec(f"targets:{target}", payload, **where, **limits))
 
     return run
 
@@ -91,6 +93,54 @@ def test_a_grandchild_does_not_outlive_its_spec(run):
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("target", ["takes_memory", "has_a_child_that_takes_memory"])
+def test_memory_above_the_limit_stops_the_process_and_all_it_started(run, target):
+    """What counts is what the whole process group holds; the reason names the limit."""
+    limits = {"memory_bytes": 256 << 20}
+    failure = run(target, limits=limits, bytes=512 << 20, hold_s=600).failure
+    assert (failure.verdict, failure.stage) == (Verdict.FAIL, Stage.EXPORT)
+    assert "needed more than 256 MiB (limit) of memory and was stopped" in failure.reason
+    assert run("returns", number=1).value["doubled"] == 2
+
+
+def test_memory_below_the_limit_and_no_limit_are_left_alone(run):
+    """A limit stops nothing that keeps to it, and none is set by default."""
+    more = {"bytes": 128 << 20, "hold_s": 0.2}
+    assert run("takes_memory", limits={"memory_bytes": 1 << 30}, **more).failure is None
+    assert run("takes_memory", **more).failure is None
+
+
+def test_a_peak_between_two_looks_is_above_the_limit_too(tmp_path):
+    """A forked child's own peak decides, so that being quick changes no verdict."""
+    executor = ForkedChildren({"PYTHONPATH": HERE})
+    payload = {"bytes": 512 << 20, "hold_s": 0.0}
+    spec = Spec(
+        "targets:takes_memory", payload, tmp_path, tmp_path / "p", 60.0, memory_bytes=256 << 20
+    )
+    try:
+        assert "more than 256 MiB" in executor.run(spec).failure.reason
+    finally:
+        executor.close()
+
+
+def test_output_above_the_limit_stops_the_process_before_the_disk_is_full(run, tmp_path):
+    """A gigabyte of output is cut short, its tail is kept with the failure, and it is removed."""
+    done = tmp_path / "done"
+    failure = run("writes", mib=1024, pause_s=0.002, done=str(done)).failure
+    assert (failure.verdict, failure.stage) == (Verdict.FAIL, Stage.EXPORT)
+    assert failure.reason == "wrote more than 64 MiB (limit) to its output and was stopped"
+    assert failure.details.endswith("xxx")
+    assert not done.exists()
+    assert not list(tmp_path.glob("*/output.log"))
+
+
+def test_output_is_judged_the_same_when_it_was_quick(run, tmp_path):
+    """What is written between two looks counts."""
+    limits = {"output_bytes": 1 << 20}
+    failure = run("writes", limits=limits, mib=3, pause_s=0, done=str(tmp_path / "done")).failure
+    assert "wrote more than 1 MiB (limit)" in failure.reason
 
 
 def test_forked_children_report_their_peak_memory(tmp_path):

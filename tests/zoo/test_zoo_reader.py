@@ -17,6 +17,7 @@ ENTRY = HEAD + SOURCE + INPUTS  # the next line is line 6
 
 WRONG_VALUES = {
     "task: 3": "6:11: task must be text, not the number 3",
+    "memory: 4 bananas": "6:13: memory is refused: could not interpret byte unit: bananas",
     "timeout: 0": "6:14: timeout must be more than 0, not the number 0",
     "timeout: '9'": "6:14: timeout must be a number, not the text '9'",
     "tags: full": "6:11: tags must be a list, not the text 'full'",
