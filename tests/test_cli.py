@@ -85,6 +85,19 @@ def test_help_imports_next_to_nothing():
     assert not loaded & (HEAVY | {"rich", "pydantic", "numpy", "ruamel"})
 
 
+def test_report_help_teaches_and_imports_next_to_nothing():
+    """``conformance report --help`` has examples and exit codes, and loads no index or template."""
+    ran = run("report", "--help")
+    assert ran.returncode == 0
+    for taught in ("conformance report --report out --run", "--rebuild", "exit code: 0", "crashed"):
+        assert taught in ran.stdout
+    code = (
+        "from conformance.cli import main\ntry: main(['report', '--help'])\n"
+        "except SystemExit as e: assert e.code == 0"
+    )
+    assert not imported_by(code) & (HEAVY | {"rich", "pydantic", "numpy", "ruamel"})
+
+
 def test_validate_imports_no_framework(zoo):
     """Checking a zoo knows the frameworks from the catalogue without loading any."""
     loaded = imported_by(

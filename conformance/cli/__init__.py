@@ -15,6 +15,7 @@ from conformance import __version__
 from conformance.cli.cache import add_cache
 from conformance.cli.pack import add_pack
 from conformance.cli.replay import add_replay
+from conformance.cli.report import add_report
 from conformance.cli.zoo import add_zoo
 
 _DESCRIPTION = """\
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add_replay(commands)
     add_pack(commands)
     add_cache(commands)
+    add_report(commands)
     return parser
 
 

@@ -4,7 +4,7 @@ Only the controller of a run writes here; readers may come at any time.
 """
 
 from conformance.history.folder import HistoryWarning, list_runs, open_report_folder, run_path
-from conformance.history.index import update_index
+from conformance.history.index import rebuild_index, update_index
 from conformance.history.merge import merge
 from conformance.history.records import RunWriter, StoredRun, read_run
 from conformance.history.report import load_report
@@ -18,6 +18,7 @@ __all__ = [
     "merge",
     "open_report_folder",
     "read_run",
+    "rebuild_index",
     "run_path",
     "update_index",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 #: How long another process may hold the index before this one goes on without it, seconds.
 LOCK_WAIT_S = 3.0
+_LOCK_HELD = "Could not set lock"
 
 _TABLES: dict[str, dict[str, str]] = {
     "files": {"name": "VARCHAR", "size": "BIGINT", "mtime_ns": "BIGINT"},
@@ -108,6 +109,27 @@ def update_index(report_dir: Path) -> None:
             warn(f"{path} could not be rebuilt ({_first_line(again)})")
 
 
+def rebuild_index(report_dir: Path) -> None:
+    """Build ``history.duckdb`` anew from the runs' JSON lines, whatever it holds.
+
+    Raises:
+        HistoryError: when another process holds the index, or a new one cannot be written.
+    """
+    import duckdb
+
+    path = index_path(report_dir)
+    if path.exists():
+        # a file that no process holds and that does not open is damaged: it goes all the same
+        with contextlib.suppress(duckdb.Error), _connected(path):
+            pass
+    try:
+        for part in (path, _write_ahead_log(path)):
+            part.unlink(missing_ok=True)
+        _update(path, list_runs(report_dir))
+    except (duckdb.Error, OSError) as error:
+        raise HistoryError(f"{path} cannot be rebuilt ({_first_line(error)})") from error
+
+
 def read_trends(
     report_dir: Path, before: str, cases: Sequence[str], points: int
 ) -> dict[str, list[TrendPoint]]:
@@ -140,7 +162,7 @@ def read_trends(
     return trends
 
 
-@contextmanager
+@contextlib.contextmanager
 def _connected(path: Path, *, read_only: bool = False) -> Iterator[DuckDBPyConnection]:
     """The index, waiting a little for another process to let go of it."""
     import duckdb
@@ -151,8 +173,9 @@ def _connected(path: Path, *, read_only: bool = False) -> Iterator[DuckDBPyConne
             index = duckdb.connect(str(path), read_only=read_only)
             break
         except (duckdb.IOException, duckdb.ConnectionException) as error:
-            # DuckDB has no type of its own for a held lock
-            if "lock" not in str(error) and not isinstance(error, duckdb.ConnectionException):
+            # DuckDB has no type of its own for a held lock; "lock" alone is in "damaged block"
+            held = isinstance(error, duckdb.ConnectionException) or _LOCK_HELD in str(error)
+            if not held:
                 raise
             if time.monotonic() > deadline:
                 raise _IndexInUse(f"{path} is in use by another process") from error
@@ -165,6 +188,7 @@ def _update(path: Path, runs: Sequence[Path]) -> None:
     with _connected(path) as index:
         index.begin()
         _create(index, path)
+        _verify(index)
         found = {run.name: _stamp(run) for run in runs}
         known = {
             name: (size, mtime)
@@ -193,6 +217,12 @@ def _create(index: DuckDBPyConnection, path: Path) -> None:
     for table, columns in _TABLES.items():
         declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
         index.execute(f"CREATE TABLE IF NOT EXISTS {table} ({declared})")
+
+
+def _verify(index: DuckDBPyConnection) -> None:
+    """Read all there is: DuckDB finds a damaged block only when it reads it."""
+    for table in _TABLES:
+        index.execute(f"SELECT bit_xor(hash({table})) FROM {table}").fetchall()  # noqa: S608
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -273,11 +303,14 @@ def _result_values(row: CaseResult) -> tuple[Any, ...]:
 def _move_aside(path: Path) -> Path:
     """Put the index, and its write-ahead log, out of the way without losing them."""
     aside = path.with_name(f"{path.name}.unusable-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-    for suffix in ("", ".wal"):
-        part = path.with_name(path.name + suffix)
+    for part, there in ((path, aside), (_write_ahead_log(path), _write_ahead_log(aside))):
         if part.exists():
-            part.replace(aside.with_name(aside.name + suffix))
+            part.replace(there)
     return aside
+
+
+def _write_ahead_log(path: Path) -> Path:
+    return path.with_name(f"{path.name}.wal")
 
 
 def _first_line(error: Exception) -> str:

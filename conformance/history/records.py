@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -57,7 +58,8 @@ class RunWriter:
         self._path = run_path(report_dir, header.id)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("xb")
+            # unbuffered: what failed to be written must not be tried again at close
+            self._file = self._path.open("xb", buffering=0)
         except FileExistsError as error:
             raise HistoryError(f"{self._path} exists: a run is never overwritten") from error
         except OSError as error:
@@ -90,11 +92,18 @@ class RunWriter:
             self._write({"kind": "footer", **to_json(footer)})
 
     def _write(self, line: dict[str, Any]) -> None:
+        rest = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        whole = self._file.tell()
         try:
-            self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
-            self._file.flush()
+            # a disk that is nearly full takes a part
+            while rest:
+                rest = rest[self._file.write(rest) :]
             os.fsync(self._file.fileno())
         except OSError as error:
+            # a later line must not be glued to half of this one
+            with contextlib.suppress(OSError):
+                self._file.truncate(whole)
+                self._file.seek(whole)
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> HistoryError:
