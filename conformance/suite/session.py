@@ -98,6 +98,13 @@ class ZooSession:
         node.workerinput[_SCRATCH] = str(self._scratch)
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object | None) -> None:
+        """A worker that crashed does nothing any more, whatever its progress file says."""
+        if error is not None:
+            progress = self._scratch / "progress" / f"{node.gateway.id}.json"
+            progress.unlink(missing_ok=True)
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         """Keep a case together, unless another distribution was asked for."""
         if config.getoption("dist") != "load":

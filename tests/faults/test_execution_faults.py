@@ -10,9 +10,89 @@ from faulty_zoo import FaultyZoo, pid_in, runs, wait_for
 XDIST = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 
 
+#: Adapter to further fields of its entry, and how its model has to end: verdict and reason.
+FAULTS = {
+    "Segfault": ({}, "fail", "the process was ended by SIGSEGV"),
+    "Sigkill": ({}, "infra-error", "the process was ended by SIGKILL from outside"),
+    "Exit": ({}, "fail", "the process exited with status 3 and no result"),
+    "GilHang": ({"timeout": 4}, "fail", "took longer than its timeout of 4 s and was stopped"),
+    "Memory": ({"memory": "1GiB"}, "fail", "needed more than 1 GiB (limit) of memory"),
+    "Output": ({}, "fail", "wrote more than 64 MiB (limit) to its output and was stopped"),
+}
+
+
 @pytest.fixture
 def zoo(tmp_path):
     return FaultyZoo(tmp_path)
+
+
+@pytest.fixture(scope="module", params=[(), ("-n", "2")], ids=["alone", "xdist"])
+def faulty(request, tmp_path_factory):
+    """A finished run of every fault, with an honest model after each."""
+    zoo = FaultyZoo(tmp_path_factory.mktemp("faulty"))
+    for adapter, (more, *_) in FAULTS.items():
+        zoo.add(adapter, f"faulty:{adapter}", **more)
+        zoo.add(f"after-{adapter}")
+    zoo.add("Grandchild", "faulty:Grandchild")
+    zoo.exit_code = zoo.run(*request.param)
+    return zoo
+
+
+@pytest.mark.parametrize("adapter", FAULTS)
+def test_a_fault_is_reported_as_what_it_is(faulty, adapter):
+    """Right verdict, right stage, and a reason that names the cause."""
+    _, verdict, reason = FAULTS[adapter]
+    case = faulty.cases[adapter]
+    assert (case["verdict"], case["stage"]) == (verdict, "export")
+    assert case["reason"].startswith(reason)
+
+
+def test_the_other_models_the_report_and_the_exit_code_survive(faulty):
+    """Every honest model passes, every model is in the report, and pytest says "failed"."""
+    assert faulty.exit_code == pytest.ExitCode.TESTS_FAILED, faulty.log
+    assert faulty.report["run"]["status"] == "finished"
+    honest = {f"after-{adapter}" for adapter in FAULTS}
+    assert faulty.cases.keys() == {*FAULTS, *honest, "Grandchild"}
+    assert {faulty.cases[model]["verdict"] for model in honest} == {"pass"}
+    assert (faulty.path / "reports" / "index.html").stat().st_size > 1000
+
+
+def test_a_grandchild_that_would_outlive_its_model_is_gone(faulty):
+    """What a model leaves running ends with its stage, and the model is judged by itself."""
+    assert faulty.cases["Grandchild"]["verdict"] == "pass"
+    assert not runs(pid_in(faulty.path / "grandchild.pid"))
+
+
+def test_what_a_model_was_stopped_from_was_not_done(faulty):
+    """The memory was not taken, the gigabyte was not written, nothing is left in scratch."""
+    assert not list(faulty.path.glob("*.done"))
+    assert not list((faulty.path / "tmp").glob("conformance-*"))
+
+
+def test_thirty_crashing_models_are_thirty_in_the_report(zoo):
+    """Under xdist as well, every crash is told and no model is dropped."""
+    for number in range(30):
+        zoo.add(f"crash-{number}", "faulty:Segfault")
+    zoo.add("honest")
+    assert zoo.run("-n", "2") == pytest.ExitCode.TESTS_FAILED
+    verdicts = {model: case["verdict"] for model, case in zoo.cases.items()}
+    crashed = {f"crash-{number}": "fail" for number in range(30)}
+    assert verdicts == {**crashed, "honest": "pass"}
+
+
+def test_a_killed_worker_costs_its_own_test_and_no_other(zoo):
+    """The test that it ran is an infra-error, and xdist's new worker goes on with the rest."""
+    zoo.add("first")
+    zoo.add("kills", "faulty:KillsWorker")
+    zoo.add("second")
+    zoo.add("third")
+    zoo.add("kills-last", "faulty:KillsWorker")
+    assert zoo.run("-n", "2") == pytest.ExitCode.TESTS_FAILED
+    verdicts = {model: case["verdict"] for model, case in zoo.cases.items()}
+    passed = dict.fromkeys(["first", "second", "third"], "pass")
+    assert verdicts == {**passed, "kills": "infra-error", "kills-last": "infra-error"}
+    assert zoo.log.count("replacing crashed worker") == 2, "a killing model was tried again"
+    assert zoo.report["run"]["status"] == "finished"
 
 
 @pytest.mark.parametrize(
