@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 import pytest
 
 from conformance.locations import default_cache_dir
 
+#: Where a stage runs: in a child process that can be killed, or in pytest's own.
+Isolation = Literal["child", "inline"]
 _FLAGS = ("zoo_offline", "zoo_no_cache", "zoo_require", "zoo_explain")
 _INI_KINDS = {"zoo": "paths"} | dict.fromkeys(_FLAGS, "bool")
 
@@ -30,6 +33,7 @@ class ZooOptions:
     mutants: int
     #: Explain where the error comes from for every case, not only for failing ones.
     explain: bool
+    isolation: Isolation
     #: (I, N): this run takes the I-th of N parts, counted from 1.
     shard: tuple[int, int] | None
 
@@ -95,9 +99,22 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="Explain where the error comes from for every case, not only for failing ones.",
     )
+    group.addoption(
+        "--zoo-isolation",
+        choices=get_args(Isolation),
+        help="Run each stage in a child process, or inline in pytest's own, for a debugger: "
+        "there a crash or a hang ends the run, and no limit holds (default: child).",
+    )
     for name in ("zoo", "zoo_report", "zoo_cache_dir", "zoo_no_cache", "zoo_offline"):
         _add_ini(parser, name)
-    for name in ("zoo_require", "zoo_shard", "zoo_seed", "zoo_mutate", "zoo_explain"):
+    for name in (
+        "zoo_require",
+        "zoo_shard",
+        "zoo_seed",
+        "zoo_mutate",
+        "zoo_explain",
+        "zoo_isolation",
+    ):
         _add_ini(parser, name)
 
 
@@ -115,7 +132,7 @@ def read_options(config: pytest.Config) -> ZooOptions:
     at its own folder.
 
     Raises:
-        pytest.UsageError: for a malformed shard, seed or number of mutants.
+        pytest.UsageError: for a malformed shard, seed, isolation or number of mutants.
     """
     here = config.invocation_params.dir
     named = config.getoption("--zoo")
@@ -132,6 +149,7 @@ def read_options(config: pytest.Config) -> ZooOptions:
         seed=_count(config, "zoo_seed"),
         mutants=_count(config, "zoo_mutate"),
         explain=_flag(config, "zoo_explain"),
+        isolation=_isolation(_value(config, "zoo_isolation") or "child"),
         shard=_shard(_value(config, "zoo_shard")),
     )
 
@@ -154,6 +172,13 @@ def _count(config: pytest.Config, name: str) -> int:
         option = f"--{name.replace('_', '-')}"
         raise pytest.UsageError(f"{option} takes a whole number from 0, not '{text}'")
     return count
+
+
+def _isolation(text: str) -> Isolation:
+    for known in get_args(Isolation):
+        if text == known:
+            return cast("Isolation", known)
+    raise pytest.UsageError(f"--zoo-isolation takes child or inline, not '{text}'")
 
 
 def _shard(text: str) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ from conformance.adapters import catalog
 from conformance.engine import Engine
 from conformance.errors import HistoryError, LoadError
 from conformance.execution.child import children
+from conformance.execution.inline import Inline
 from conformance.model import TestRef
 from conformance.suite import items
 from conformance.suite.allure import describe
@@ -150,7 +151,7 @@ class ZooSession:
                 explain=self._options.explain,
                 worker=self._worker,
             ),
-            children(offline),
+            Inline(offline) if self._options.isolation == "inline" else children(offline),
             self._frameworks,
         )
         terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")

@@ -19,6 +19,14 @@ def returns(payload, progress):
     return {"doubled": payload["number"] * 2, "threads": os.environ["OMP_NUM_THREADS"]}
 
 
+def returns_a_tuple(payload, progress):
+    return {"numbers": (1, 2)}
+
+
+def returns_its_pid(payload, progress):
+    return {"pid": os.getpid()}
+
+
 def raises(payload, progress):
     progress.enter(Stage.EXPORT)
     sys.stdout.write("the exporter said this before it failed")

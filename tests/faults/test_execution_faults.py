@@ -131,3 +131,16 @@ def test_a_killed_controller_takes_its_processes_with_it(zoo, workers):
     run.kill()
     run.wait(60)
     wait_for(lambda: not any(runs(process.pid) for process in others), seconds=3.0)
+
+
+def test_inline_every_stage_runs_in_pytests_own_process(zoo):
+    """``--zoo-isolation=inline``: same verdicts without a child, for models that behave."""
+    zoo.add("honest")
+    zoo.add("wrong", "miniatures:SlightlyWrong")
+    zoo.add("raises", "miniatures:Raises")
+    zoo.add("where", "faulty:TellsItsPid")
+    run = zoo.start("--zoo-isolation=inline")
+    assert run.wait(60) == pytest.ExitCode.TESTS_FAILED, zoo.log
+    assert pid_in(zoo.path / "export.pid") == run.pid
+    verdicts = {model: case["verdict"] for model, case in zoo.cases.items()}
+    assert verdicts == {"honest": "pass", "wrong": "fail", "raises": "fail", "where": "pass"}
