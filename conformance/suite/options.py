@@ -8,6 +8,7 @@ from typing import Literal, cast, get_args
 
 import pytest
 
+from conformance.cache.limit import size_limit
 from conformance.locations import default_cache_dir
 
 #: Where a stage runs: in a child process that can be killed, or in pytest's own.
@@ -137,6 +138,11 @@ def read_options(config: pytest.Config) -> ZooOptions:
     here = config.invocation_params.dir
     named = config.getoption("--zoo")
     zoos = [here / path for path in named] if named else config.getini("zoo")
+    if zoos:
+        try:
+            size_limit()
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from error
     cache_dir = _value(config, "zoo_cache_dir")
     return ZooOptions(
         zoos=tuple(Path(zoo).resolve() for zoo in zoos),

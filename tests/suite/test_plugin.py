@@ -261,6 +261,17 @@ def test_a_number_of_mutants_that_is_none_is_a_usage_error(suite):
     result.stderr.fnmatch_lines(["*--zoo-mutate takes a whole number from 0, not 'many'*"])
 
 
+def test_a_size_of_the_cache_that_is_none_is_a_usage_error(suite, monkeypatch):
+    """It is told before any work starts, and concerns no run without a zoo."""
+    monkeypatch.setenv("CONFORMANCE_CACHE_MAX_SIZE", "much")
+    suite.zoo("Honest")
+    result = suite.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*CONFORMANCE_CACHE_MAX_SIZE: 'much' is not a size*"])
+    (suite.path / "test_plain.py").write_text("def test_plain(): pass\n")
+    suite.pytester.runpytest_subprocess("test_plain.py").assert_outcomes(passed=1)
+
+
 def test_a_failure_is_explained_and_kept_for_a_bug_report(suite):
     """The folder shows the failure without this package, and goes when the case passes again."""
     own = suite.path / "own_adapter.py"
