@@ -12,6 +12,8 @@ from typing import Any
 from conformance.errors import HistoryError
 from conformance.model import SCHEMA_VERSION
 
+#: Less room than this for a run's records is none.
+_PROBE_BYTES = 65536
 _NEXT_STEP = "choose another folder with --zoo-report DIR"
 
 
@@ -69,8 +71,10 @@ def _probe(folder: Path) -> None:
     probe = folder / f".probe-{secrets.token_hex(4)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch(exist_ok=False)
-        probe.unlink()
+        try:
+            probe.write_bytes(bytes(_PROBE_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise HistoryError(
             f"report folder {folder} cannot be written ({error.strerror}): "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 #: How long another process may hold the index before this one goes on without it, seconds.
 LOCK_WAIT_S = 3.0
 _LOCK_HELD = "Could not set lock"
+_DISK_FULL = os.strerror(errno.ENOSPC)
 
 _TABLES: dict[str, dict[str, str]] = {
     "files": {"name": "VARCHAR", "size": "BIGINT", "mtime_ns": "BIGINT"},
@@ -90,17 +93,25 @@ class _IndexInUse(IndexUnavailable):
 def update_index(report_dir: Path) -> None:
     """Bring ``history.duckdb`` up to date with the runs' JSON lines.
 
-    An index that cannot be used is moved aside and built anew, one that another process
-    holds is left for the next run; both with a :class:`HistoryWarning`.
+    An index that cannot be used is moved aside and built anew; one that another process
+    holds, or for which the disk has no room, is left for the next run. Each comes with a
+    :class:`HistoryWarning`.
     """
     import duckdb
 
     path = index_path(report_dir)
+    there = path.exists()
     try:
         _update(path, list_runs(report_dir))
     except _IndexInUse as error:
         warn(f"{error}; the next run will catch up")
     except (duckdb.Error, IndexUnavailable) as error:
+        if _DISK_FULL in str(error):
+            # the index is not to blame, and there is no room for another
+            if not there:
+                _remove(path)  # what there is of it takes the room of the reports
+            warn(f"{path} was not brought up to date ({_DISK_FULL}); the next run will catch up")
+            return
         aside = _move_aside(path)
         warn(f"{path} could not be used ({_first_line(error)}): moved to {aside.name} and rebuilt")
         try:
@@ -123,8 +134,7 @@ def rebuild_index(report_dir: Path) -> None:
         with contextlib.suppress(duckdb.Error), _connected(path):
             pass
     try:
-        for part in (path, _write_ahead_log(path)):
-            part.unlink(missing_ok=True)
+        _remove(path)
         _update(path, list_runs(report_dir))
     except (duckdb.Error, OSError) as error:
         raise HistoryError(f"{path} cannot be rebuilt ({_first_line(error)})") from error
@@ -307,6 +317,11 @@ def _move_aside(path: Path) -> Path:
         if part.exists():
             part.replace(there)
     return aside
+
+
+def _remove(path: Path) -> None:
+    for part in (path, _write_ahead_log(path)):
+        part.unlink(missing_ok=True)
 
 
 def _write_ahead_log(path: Path) -> Path:

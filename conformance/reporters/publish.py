@@ -7,6 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from conformance.errors import HistoryError
 from conformance.model import RunReport
 from conformance.reporters.html import report_html
 from conformance.reporters.json import report_json
@@ -16,10 +17,21 @@ def write_reports(report: RunReport, report_dir: Path) -> None:
     """Write ``report.json`` and ``index.html``; readers see the old file or the new one whole.
 
     Raises:
-        OSError: when the folder cannot be written.
+        HistoryError: when the folder cannot be written; the run's records are not concerned.
     """
-    _replace(report_dir / "report.json", json.dumps(report_json(report), indent=1) + "\n")
-    _replace(report_dir / "index.html", report_html(report))
+    texts = {
+        "report.json": json.dumps(report_json(report), indent=1) + "\n",
+        "index.html": report_html(report),
+    }
+    for name, text in texts.items():
+        path = report_dir / name
+        try:
+            _replace(path, text)
+        except OSError as error:
+            raise HistoryError(
+                f"{path} cannot be written ({error.strerror}): the run is recorded; make room "
+                "or make it writable, then run `conformance report`"
+            ) from error
 
 
 def _replace(path: Path, text: str) -> None:

@@ -191,3 +191,21 @@ def test_parts_of_a_zoo_are_compared_with_the_same_part(write_run, tmp_path):
     write_run("20261122T000000Z-0000", shard="2/2", zoo_cases=("b",))
     update_index(tmp_path)
     assert load_report(tmp_path, "20261122T000000Z-0000").vanished == ()
+
+
+def test_a_damaged_block_is_no_held_lock(two_runs, monkeypatch):
+    """Older versions of DuckDB call damage an IO error "in block": nobody is waited for."""
+    import duckdb
+
+    update_index(two_runs)
+    connect, failures = duckdb.connect, [duckdb.IOException("Corrupt database file: in block 3")]
+
+    def damaged_once(*args, **options):
+        if failures:
+            raise failures.pop()
+        return connect(*args, **options)
+
+    monkeypatch.setattr(duckdb, "connect", damaged_once)
+    with pytest.warns(HistoryWarning, match=r"could not be used .* moved to"):
+        update_index(two_runs)
+    assert rows(two_runs, "SELECT count(*) FROM results") == [(4,)]

@@ -8,6 +8,7 @@ from referencing import Registry, Resource
 from sample_evidence import every_finding
 from sample_report import HOSTILE, LOGITS, every_verdict, make_report, make_row
 
+from conformance.errors import HistoryError
 from conformance.evidence import (
     DecisionParity,
     Divergence,
@@ -237,7 +238,7 @@ def test_the_record_schema_keeps_up_with_the_values():
 def test_a_failed_write_leaves_nothing_half_written(tmp_path):
     """A report that cannot be put in place raises and leaves no rubbish beside the others."""
     (tmp_path / "index.html").mkdir()
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(HistoryError, match=r"index\.html cannot be written .*conformance report"):
         write_reports(make_report([]), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "report.json"]
     VALID_REPORT.validate(json.loads((tmp_path / "report.json").read_text()))
