@@ -15,7 +15,7 @@ FAULTS = {
     "Segfault": ({}, "fail", "the process was ended by SIGSEGV"),
     "Sigkill": ({}, "infra-error", "the process was ended by SIGKILL from outside"),
     "Exit": ({}, "fail", "the process exited with status 3 and no result"),
-    "GilHang": ({"timeout": 4}, "fail", "took longer than its timeout of 4 s and was stopped"),
+    "GilHang": ({"timeout": 3}, "fail", "took longer than its timeout of 3 s and was stopped"),
     "Memory": ({"memory": "1GiB"}, "fail", "needed more than 1 GiB (limit) of memory"),
     "Output": ({}, "fail", "wrote more than 64 MiB (limit) to its output and was stopped"),
 }
@@ -28,12 +28,15 @@ def zoo(tmp_path):
 
 @pytest.fixture(scope="module", params=[(), ("-n", "2")], ids=["alone", "xdist"])
 def faulty(request, tmp_path_factory):
-    """A finished run of every fault, with an honest model after each."""
+    """A finished run of every fault, with honest models before, between and after them."""
     zoo = FaultyZoo(tmp_path_factory.mktemp("faulty"))
+    zoo.add("before")
     for adapter, (more, *_) in FAULTS.items():
         zoo.add(adapter, f"faulty:{adapter}", **more)
-        zoo.add(f"after-{adapter}")
+        if adapter == "GilHang":
+            zoo.add("between")
     zoo.add("Grandchild", "faulty:Grandchild")
+    zoo.add("after")
     zoo.exit_code = zoo.run(*request.param)
     return zoo
 
@@ -51,7 +54,7 @@ def test_the_other_models_the_report_and_the_exit_code_survive(faulty):
     """Every honest model passes, every model is in the report, and pytest says "failed"."""
     assert faulty.exit_code == pytest.ExitCode.TESTS_FAILED, faulty.log
     assert faulty.report["run"]["status"] == "finished"
-    honest = {f"after-{adapter}" for adapter in FAULTS}
+    honest = {"before", "between", "after"}
     assert faulty.cases.keys() == {*FAULTS, *honest, "Grandchild"}
     assert {faulty.cases[model]["verdict"] for model in honest} == {"pass"}
     assert (faulty.path / "reports" / "index.html").stat().st_size > 1000
@@ -104,7 +107,6 @@ def test_a_stopped_run_reports_what_it_has_and_leaves_nothing_running(zoo, worke
     """SIGTERM and SIGINT of the controller: partial report, every process gone when it is."""
     import psutil
 
-    zoo.add("honest")
     zoo.add("hang", "faulty:GilHang")
     zoo.add("last")
     run = zoo.start(*workers)
