@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -209,3 +210,24 @@ def test_a_damaged_block_is_no_held_lock(two_runs, monkeypatch):
     with pytest.warns(HistoryWarning, match=r"could not be used .* moved to"):
         update_index(two_runs)
     assert rows(two_runs, "SELECT count(*) FROM results") == [(4,)]
+
+
+def test_damage_in_any_block_is_found_before_it_is_built_upon(two_runs, write_run):
+    """A flipped byte in a block that only readers would touch is found by the next update."""
+    import duckdb
+
+    update_index(two_runs)
+    path = two_runs / "history.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "INSERT INTO results SELECT r.* REPLACE (md5(n::VARCHAR) || md5(sqrt(n)::VARCHAR) "
+            "AS reason) FROM results r, range(3000) t(n)"
+        )
+    whole = path.read_bytes()
+    write_run("20261123T092349Z-0001")
+    for middle in range(12288 + 131072, len(whole), 262144):
+        path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :])
+        # no warning where the block is a free one
+        with warnings.catch_warnings(record=True):
+            update_index(two_runs)
+        assert rows(two_runs, "SELECT count(DISTINCT hash(results)) FROM results")[0][0] >= 5
