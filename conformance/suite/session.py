@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,14 +82,13 @@ class ZooSession:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The selection is known; under xdist the workers collect, and report below."""
-        if self._run is not None and session.items:
-            self._run.plan(item.nodeid for item in session.items)
+        if session.items:
+            self._plan(item.nodeid for item in session.items)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """A worker has collected; all collect the same."""
-        if self._run is not None:
-            self._run.plan(ids)
+        self._plan(ids)
 
     # -- xdist -------------------------------------------------------------------------
 
@@ -234,6 +233,15 @@ class ZooSession:
             terminalreporter.line(line)
 
     # -- inside ------------------------------------------------------------------------
+
+    def _plan(self, nodeids: Iterable[str]) -> None:
+        if self._run is None:
+            return
+        try:
+            self._run.plan(nodeids)
+        except HistoryError as error:
+            # such as a disk that has filled up since the report folder was tried
+            pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
 
     def _read_cases(self) -> dict[Path, tuple[LocatedCase, ...]]:
         try:

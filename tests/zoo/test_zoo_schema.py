@@ -57,7 +57,7 @@ models:
 @pytest.fixture(scope="module")
 def check():
     """Errors that jsonschema finds in zoo text."""
-    from conftest import FRAMEWORKS
+    from small_frameworks import FRAMEWORKS
 
     validator = Draft202012Validator(zoo_schema(FRAMEWORKS))
     return lambda text: list(validator.iter_errors(parse(text)[0].value))
