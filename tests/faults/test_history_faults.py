@@ -76,7 +76,7 @@ class Place:
 
     def run(self, *args, module="pytest"):
         """Run to the end: exit code and output."""
-        with self.start(*args, module=module) as process:
+        with ended(self.start(*args, module=module)) as process:
             output, _ = process.communicate(timeout=PATIENCE_S)
         return process.returncode, output
 
@@ -138,6 +138,16 @@ def wait_for(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def ended(process):
+    """A process that does not outlast the block, however that is left."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def start_and_hang(place, workers):
@@ -209,7 +219,7 @@ def test_sigkill_in_the_middle_of_writing_a_report(after_one_run, moment):
 def test_ctrl_c(after_one_run, workers):
     """Ctrl-C while a model hangs ends in a report of an interrupted run."""
     place = after_one_run
-    with start_and_hang(place, workers) as run:
+    with ended(start_and_hang(place, workers)) as run:
         run.send_signal(signal.SIGINT)
         output, _ = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == pytest.ExitCode.INTERRUPTED, output
