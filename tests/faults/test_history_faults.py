@@ -68,7 +68,7 @@ class Place:
         return subprocess.Popen(
             [sys.executable, "-m", module, *map(str, args)],
             cwd=self.path,
-            env=os.environ | {"PYTHONPATH": pythonpath, "TMPDIR": str(self.path / "tmp")},
+            env=outside_xdist() | {"PYTHONPATH": pythonpath, "TMPDIR": str(self.path / "tmp")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -138,6 +138,11 @@ def wait_for(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def outside_xdist():
+    """The environment without what tells that these tests themselves may run on a worker."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")}
 
 
 @contextlib.contextmanager
