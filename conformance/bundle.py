@@ -27,6 +27,7 @@ import pydantic
 from conformance.errors import CorruptBundle
 from conformance.evidence import Noise
 from conformance.model import SCHEMA_VERSION, Case, from_json, to_json
+from conformance.onnx_files import file_problem, name_problem
 from conformance.tensors import Arrays, read_tensors, write_tensors
 
 MODEL = "model.onnx"
@@ -200,23 +201,45 @@ def write_manifest(folder: Path, manifest: BundleManifest) -> Bundle:
     return Bundle(folder, manifest)
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """Open a bundle and verify every file's digest.
+def read_manifest(folder: Path) -> BundleManifest:
+    """What a bundle says of itself; its files are not looked at.
 
     Raises:
-        CorruptBundle: naming the file that is missing, damaged or not ours.
+        CorruptBundle: when the manifest cannot be read, or names what is not in the folder.
     """
     file = folder / MANIFEST
+    if (reason := file_problem(folder, MANIFEST)) is not None:
+        raise CorruptBundle(f"{file} {reason}")
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         manifest = from_json(BundleManifest, data)
-    except (OSError, ValueError, pydantic.ValidationError) as error:
+    except (OSError, ValueError, RecursionError, pydantic.ValidationError) as error:
         raise CorruptBundle(f"{file} cannot be read: {error}") from error
     if manifest.schema_version > SCHEMA_VERSION:
         raise CorruptBundle(
             f"{file} has schema_version {manifest.schema_version}; this version of "
             f"pytest-onnx-conformance reads up to {SCHEMA_VERSION}: upgrade it"
         )
+    for name in manifest.files:
+        if (reason := name_problem(name)) is not None:
+            raise CorruptBundle(f"{file} names the file {name!r}, which {reason}")
+    for probe in manifest.probes:
+        reason = name_problem(probe.name)
+        if reason is not None or "/" in probe.name:
+            raise CorruptBundle(
+                f"{file} names the probe {probe.name!r}, which {reason or 'is no folder name'}"
+            )
+    return manifest
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Open a bundle and verify every file's digest.
+
+    Raises:
+        CorruptBundle: naming the file that is missing, damaged or not ours.
+    """
+    manifest = read_manifest(folder)
+    _refuse_strange_files(folder)
     for name, expected in manifest.files.items():
         try:
             actual = _digest(folder / name)
@@ -229,6 +252,19 @@ def read_bundle(folder: Path) -> Bundle:
                 f"{expected.sha256[:12]}..."
             )
     return Bundle(folder, manifest)
+
+
+def _refuse_strange_files(folder: Path) -> None:
+    """Refuse links, pipes and devices: also those that the manifest does not name.
+
+    Raises:
+        CorruptBundle: naming the first.
+    """
+    for file in sorted(folder.rglob("*")):
+        if file.is_dir() and not file.is_symlink():
+            continue
+        if (reason := file_problem(folder, file.relative_to(folder).as_posix())) is not None:
+            raise CorruptBundle(f"{file} {reason}")
 
 
 def _digest(file: Path) -> FileDigest:

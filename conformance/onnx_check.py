@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from conformance.errors import CheckError, UnusedInput
+from conformance.errors import CheckError, CorruptBundle, UnusedInput
+from conformance.onnx_files import read_model
 
 
 def check_model(
@@ -38,8 +39,11 @@ def check_model(
     import onnx
 
     try:
+        model = read_model(path)
+    except CorruptBundle as error:
+        raise CheckError(f"the exporter's files are refused: {error}") from error
+    try:
         onnx.checker.check_model(str(path), full_check=True)
-        model = onnx.load(str(path), load_external_data=False)
     except Exception as error:
         first = next((line for line in str(error).splitlines() if line.strip()), repr(error))
         raise CheckError(f"onnx.checker refuses the exported file: {first.strip()}") from error

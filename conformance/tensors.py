@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,17 +35,30 @@ def read_tensors(folder: Path, prefix: str) -> Arrays:
         CorruptBundle: when a file is missing from the sequence or cannot be parsed.
     """
     from google.protobuf.message import DecodeError
-    from onnx import TensorProto, numpy_helper
+    from onnx import TensorProto
 
     arrays: Arrays = {}
-    files = sorted(folder.glob(f"{prefix}_*.pb"), key=lambda f: int(f.stem.rpartition("_")[2]))
-    for number, file in enumerate(files):
-        if file.name != f"{prefix}_{number}.pb":
-            raise CorruptBundle(f"{folder / f'{prefix}_{number}.pb'} is missing")
+    count = sum(1 for _ in folder.glob(f"{prefix}_*.pb"))
+    for number in range(count):
+        file = folder / f"{prefix}_{number}.pb"
         proto = TensorProto()
         try:
             proto.ParseFromString(file.read_bytes())
-            arrays[proto.name] = numpy_helper.to_array(proto)
-        except (DecodeError, ValueError, TypeError) as error:
+            arrays[proto.name] = _array(proto)
+        except FileNotFoundError as error:
+            raise CorruptBundle(f"{file} is missing") from error
+        except OSError as error:
+            raise CorruptBundle(f"{file} cannot be read: {error.strerror}") from error
+        except (DecodeError, ValueError, TypeError, KeyError) as error:
             raise CorruptBundle(f"{file} holds no ONNX tensor: {error}") from error
     return arrays
+
+
+def _array(proto: Any) -> np.ndarray:
+    from onnx import TensorProto, numpy_helper
+
+    if proto.data_location == TensorProto.EXTERNAL:
+        # by a path that would be taken from wherever this process happens to stand
+        raise ValueError("its elements are in another file")
+    array: np.ndarray = numpy_helper.to_array(proto)
+    return array

@@ -78,7 +78,7 @@ LIARS = [
     ("CannotLoad", Verdict.FAIL, Stage.LOAD, "the weights are missing"),
     ("NoSuchAdapter", Verdict.FAIL, Stage.LOAD, "has no 'NoSuchAdapter'"),
     ("NoFile", Verdict.FAIL, Stage.EXPORT, "without writing a model"),
-    ("NotOnnx", Verdict.FAIL, Stage.CHECK, "onnx.checker refuses"),
+    ("NotOnnx", Verdict.FAIL, Stage.CHECK, "is a web page, not the file"),
     ("Raises", Verdict.FAIL, Stage.EXPORT, "NotImplementedError: operator 'fancy'"),
     ("Segfaults", Verdict.FAIL, Stage.EXPORT, "SIGSEGV"),
     ("Exits", Verdict.FAIL, Stage.EXPORT, "status 3"),

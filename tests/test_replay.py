@@ -498,8 +498,11 @@ def _elsewhere(folder):
         (_pointer, r"model\.onnx is a Git LFS pointer, not the file: run `git lfs pull`"),
         (_pointer_tensor, "test_data_set_0/output_0.pb is a Git LFS pointer"),
         (_page, r"model\.onnx is a web page, not the file: download it again"),
-        (_no_weights, r"model\.onnx: ONNX Runtime refuses the model: .*w\.data"),
-        (_no_model, "model.onnx: ONNX Runtime refuses the model: .*INVALID_PROTOBUF"),
+        (
+            _no_weights,
+            r"data of tensor 'w' is in 'w\.data', which cannot be read: No such",
+        ),
+        (_no_model, r"model\.onnx is (damaged|cut off).* no whole ONNX model"),
         (_too_new, r"refuses the model: \[ONNXRuntimeError\] : 1 : FAIL : Unsupported model IR"),
         (_two_models, r"the folder holds 2 \.onnx files \(model.onnx, other.onnx\)"),
         (_gap, "test_data_set_0/input_0.pb is missing"),

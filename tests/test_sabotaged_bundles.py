@@ -147,7 +147,7 @@ SABOTAGE = [
     (lost_data_set, Verdict.FAIL, Stage.PARITY, "test_data_set_1 holds outputs []"),
     (no_data_sets, Verdict.FAIL, Stage.PARITY, "has no data sets"),
     (custom_op, Verdict.FAIL, Stage.SESSION, "com.example"),
-    (truncated_model, Verdict.FAIL, Stage.SESSION, "ONNX Runtime refuses the model"),
+    (truncated_model, Verdict.FAIL, Stage.LOAD, "model.onnx is cut off"),
     (broken_manifest, Verdict.FAIL, Stage.PARITY, "bundle.json cannot be read"),
     (newer_manifest, Verdict.FAIL, Stage.PARITY, "bundle.json has schema_version 99"),
 ]

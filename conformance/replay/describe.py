@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-import pydantic
-
-from conformance.bundle import MANIFEST, BundleManifest
+from conformance.bundle import BundleManifest, read_manifest
+from conformance.errors import CorruptBundle
 from conformance.evidence import ExportResult
-from conformance.model import from_json
 from conformance.replay.folders import ModelFolder
 from conformance.replay.header import read_header
 
@@ -41,12 +38,11 @@ def describe(folder: ModelFolder) -> Described:
     name = folder.path.absolute().name
     try:
         if folder.ours:
-            text = (folder.path / MANIFEST).read_text(encoding="utf-8")
-            return _ours(from_json(BundleManifest, json.loads(text)))
+            return _ours(read_manifest(folder.path))
         if folder.model is None:
             return Described(name)
         header = read_header(folder.model)
-    except (OSError, ValueError, pydantic.ValidationError):
+    except (OSError, CorruptBundle):
         return Described(name)
     return Described(name, framework=header.framework, exporter=header.producer, opset=header.opset)
 

@@ -18,18 +18,19 @@ from typing import Any, Self
 from conformance import runtime
 from conformance.bundle import MODEL, read_bundle
 from conformance.certificate import certify
-from conformance.errors import CorruptBundle, InputsError, ParityError, SessionError
+from conformance.errors import CorruptBundle, InputsError, LoadError, ParityError, SessionError
 from conformance.evidence import ParityReport
 from conformance.execution.child import Executor
 from conformance.execution.contract import Spec
 from conformance.execution.progress import Progress
 from conformance.judging import parity_failure
 from conformance.model import Stage, Verdict, from_json, to_json
+from conformance.onnx_files import mistaken, read_model
 from conformance.parity.terms import terms_for
 from conformance.replay.compare import OutputResult, compare_values
 from conformance.replay.describe import Described, describe
 from conformance.replay.folders import ModelFolder, data_set_folders
-from conformance.replay.mistakes import missing_operator, mistaken
+from conformance.replay.mistakes import missing_operator
 from conformance.replay.values import concise, declared, read_values, run_model
 
 #: The tolerance of ONNX's own test runner.
@@ -180,12 +181,14 @@ def replay_bundle(payload: Mapping[str, Any], progress: Progress) -> dict[str, A
     """Replay a bundle of this package: a certificate by its own terms, as in a run.
 
     Raises:
+        LoadError: when the model is damaged, or names files that are not its own.
         SessionError: when the model cannot run.
         ParityError: when the bundle is not whole.
     """
     progress.enter(Stage.LOAD)
     try:
         bundle = read_bundle(Path(payload["folder"]))
+        _require_own_files(bundle.model_path)
         data_sets = list(bundle.data_sets())
         if not data_sets:
             raise ParityError(f"{bundle.path} has no data sets: there is nothing to compare")
@@ -207,12 +210,15 @@ def replay_foreign(payload: Mapping[str, Any], progress: Progress) -> dict[str, 
     """Replay a folder of ONNX's test data by the tolerance of the payload.
 
     Raises:
+        LoadError: when the model is damaged, or names files that are not its own.
         InputsError: when the test data cannot be read or does not fit the model.
         SessionError: when the model cannot run.
     """
     folder = Path(payload["folder"])
     model = folder / payload["model"]
     rtol, atol = payload["rtol"], payload["atol"]
+    progress.enter(Stage.LOAD)
+    _require_own_files(model)
     progress.enter(Stage.SESSION)
     with _helpful(model):
         session = runtime.create_session(model, payload["provider"])
@@ -236,6 +242,14 @@ def replay_foreign(payload: Mapping[str, Any], progress: Progress) -> dict[str, 
     reason = f"no bundle of ours: {'what ONNX accepts' if default else 'as it was asked for'}"
     parities = tuple(result.parity(reason) for result in outputs.values())
     return to_json(_Found.of(ParityReport(parities, len(data_sets))))
+
+
+def _require_own_files(model: Path) -> None:
+    """Refuse a model before ONNX Runtime opens the files that it names."""
+    try:
+        read_model(model)
+    except CorruptBundle as error:
+        raise LoadError(str(error)) from error
 
 
 @contextmanager

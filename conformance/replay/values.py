@@ -17,7 +17,7 @@ import numpy as np
 
 from conformance.errors import InputsError, SessionError
 from conformance.execution.contract import shorten
-from conformance.replay.mistakes import mistaken_head
+from conformance.onnx_files import mistaken_head
 
 #: An array, a list of values (a sequence), or None (an optional that is empty).
 Value: TypeAlias = Any
