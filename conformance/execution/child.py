@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
@@ -24,6 +25,7 @@ from conformance.execution.limits import LOOK_EVERY_SECONDS, exceeded, exceeded_
 from conformance.execution.process import read_result
 from conformance.execution.progress import read_activity
 from conformance.model import Stage, Verdict, to_json
+from conformance.redaction import hide_secrets
 
 #: Numeric libraries read these when they are loaded: one thread per child, because the
 #: workers already use every core, and because latency is quoted for one thread.
@@ -231,7 +233,9 @@ def _completed(
         value, failure = result
         if failure is not None:
             details = "\n".join(part for part in (failure.details, tail) if part)
-            failure = Failure(failure.verdict, failure.stage, failure.reason, details)
+            failure = replace(
+                failure, reason=hide_secrets(failure.reason), details=hide_secrets(details)
+            )
         return Completed(value, failure, peak_rss_bytes)
     if too_much:
         verdict = Verdict.FAIL
@@ -255,8 +259,9 @@ def _output_tail(workdir: Path) -> str | None:
     try:
         with (workdir / OUTPUT_LOG).open("rb") as log:
             log.seek(0, os.SEEK_END)
-            log.seek(max(0, log.tell() - OUTPUT_TAIL_CHARS))
+            # more than is kept: a secret on the border is found only where it is whole
+            log.seek(max(0, log.tell() - 2 * OUTPUT_TAIL_CHARS))
             text = log.read().decode("utf-8", errors="replace").strip()
     except OSError:
         return None
-    return text or None
+    return hide_secrets(text)[-OUTPUT_TAIL_CHARS:] or None

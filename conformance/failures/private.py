@@ -7,7 +7,6 @@ name, and no token.
 from __future__ import annotations
 
 import getpass
-import os
 import platform
 import re
 import sys
@@ -15,17 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-#: Names of environment variables whose values nobody should read.
-_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
-#: Shorter values are words such as "true", not secrets.
-_SECRET_CHARS = 8
-#: Tokens by their looks, for those that no variable holds.
-_TOKEN = re.compile(
-    r"\b(?:hf_[A-Za-z0-9]{16,}|gh[a-z]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|sk-(?:proj-)?\w{20,}"
-    r"|AKIA[0-9A-Z]{16}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]+)"
-)
-_NAMED = re.compile(r"\b(bearer\s+|(?:token|password|secret)\s*[=:]\s*)\S{16,}", re.IGNORECASE)
-_URL_LOGIN = re.compile(r"(?<=://)[^/\s@]+@")
+from conformance.redaction import hide_secrets
+
 _WINDOWS = re.compile(r"\b[A-Za-z]:\\(?:[^\\\s:;,'\"<>|]+\\)*([^\\\s:;,'\"<>|]*)")
 #: A path's parts below its root; a closing quote, colon or space ends it.
 _BELOW = r"(?:/[^/\s:;,'\"()<>\[\]{}|`]+)+"
@@ -36,14 +26,9 @@ _ANYBODY = frozenset({"localhost", "root", ""})
 
 
 class Scrubber:
-    """Knows this machine's folders, names and secrets, and takes them out of texts."""
+    """Knows this machine's folders and names, and its secrets, and takes them out of texts."""
 
     def __init__(self) -> None:
-        self._secrets = [
-            (value, f"<${name}>")
-            for name, value in os.environ.items()
-            if _SECRET_NAME.search(name) and len(value) >= _SECRET_CHARS
-        ]
         places = {
             str(Path.home()): "~",
             tempfile.gettempdir(): "<tmp>",
@@ -71,9 +56,7 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """The text without absolute paths, logins, host name and tokens."""
-        for secret, label in self._secrets:
-            text = text.replace(secret, label)
-        text = _NAMED.sub(r"\1<token>", _TOKEN.sub("<token>", _URL_LOGIN.sub("", text)))
+        text = hide_secrets(text)
         for place, label in self._patterns:
             text = place.sub(label, text)
         text = _WINDOWS.sub(r"…\\\1", text)
