@@ -98,7 +98,7 @@ def schema_version(text: bytes) -> int | None:
     """The ``schema_version`` that a JSON object states; None where it states none."""
     try:
         data: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: lists in lists in lists
         return None
     version = data.get("schema_version") if isinstance(data, dict) else None
     return version if isinstance(version, int) else None

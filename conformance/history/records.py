@@ -147,5 +147,5 @@ def _parse(line: bytes) -> Line | None:
     try:
         data: Any = json.loads(line)
         return from_json(_KINDS[data.pop("kind")], data)
-    except (ValueError, AttributeError, KeyError, TypeError, ValidationError):
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError, ValidationError):
         return None

@@ -48,7 +48,7 @@ fuzz = settings(
 TOKENS = st.sampled_from(
     [
         *(b"{", b"}", b"[", b"]", b":", b",", b'"', b"- ", b"\n", b"\t", b"&a ", b"*a", b"<<: "),
-        *(b"!!python/x ", b"null", b"true", b"NaN", b"1e999", b"-1", b"9" * 5000, b"[" * 2000),
+        *(b"!!python/x ", b"null", b"true", b"NaN", b"1e999", b"-1", b"9" * 5000, b"[" * 100_000),
         *(b"\x00", b"\xff", b"\xff\x01", b"\xef\xbb\xbf", b"\\ud800", "\u202e".encode()),
         *(b"../", b"/etc/passwd"),
     ]
@@ -67,6 +67,8 @@ def damaged(draw, whole: bytes):
     return data if draw(st.booleans()) else data[: draw(st.integers(0, len(data)))]
 
 
+#: Stands for lists in lists, more than Python's stack can take.
+DEEP = "<deep>"
 #: Values for any place of a JSON file.
 VALUES = st.recursive(
     st.none()
@@ -74,7 +76,7 @@ VALUES = st.recursive(
     | st.integers()
     | st.floats()
     | st.text(max_size=8)
-    | st.sampled_from(["../..", "a/b", "", "\ud800", 2**70, -1, [], {}]),
+    | st.sampled_from([DEEP, "../..", "a/b", "", "\ud800", 2**70, -1, [], {}]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=4,
 )
@@ -92,7 +94,7 @@ def altered(draw, whole: str):
             break
         node = node[key]
     node[key] = draw(VALUES)
-    return json.dumps(root).encode()
+    return json.dumps(root).replace(f'"{DEEP}"', "[" * 5000 + "]" * 5000).encode()
 
 
 TENSORS = ("test_data_set_0/input_0.pb", "test_data_set_0/output_0.pb")
@@ -240,6 +242,20 @@ def test_a_zoo_reader_raises_only_its_own_error(place, content):
     file.write_bytes(content)
     with suppress(ZooError):
         read_zoo([file], FRAMEWORKS).cases()
+
+
+@pytest.mark.parametrize("line", [b"[" * 100_000, b'{"kind":"record","ref":' + b"[" * 100_000])
+def test_a_line_that_nests_without_end_is_damaged_like_any_other(run_file, line):
+    """It takes more stack than Python has; the run's other lines are still read."""
+    whole = run_file.read_bytes()
+    try:
+        run_file.write_bytes(whole + line + b"\n")
+        assert read_run(run_file).damaged_lines == 1
+        run_file.write_bytes(line + b"\n" + whole)
+        with pytest.raises(HistoryError, match="no readable header"):
+            read_run(run_file)
+    finally:
+        run_file.write_bytes(whole)
 
 
 def test_what_is_damaged_here_is_valid_before(bundle, place):
