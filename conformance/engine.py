@@ -40,6 +40,7 @@ from conformance.model import (
     from_json,
 )
 from conformance.mutation import insensitive
+from conformance.redaction import hide_secrets
 from conformance.requirements import missing_requirements
 from conformance.tasks import Settings, Tasks
 from conformance.zoo import LocatedCase
@@ -241,7 +242,8 @@ class Engine:
             reduced = _reduced(record, findings)
             folder = write_failure(failures, record, origin, bundle, reduced)
         except OSError as error:
-            details = f"{record.details or ''}\n\nno failure folder: {error}".strip()
+            lost = f"no failure folder: {hide_secrets(str(error))}"
+            details = f"{record.details or ''}\n\n{lost}".strip()
             return replace(record, details=details)
         return replace(record, failure_folder=f"{failures.name}/{folder.name}")
 

@@ -27,9 +27,9 @@ Dtype = Literal[
 StageName = Literal[
     "load", "inputs", "reference", "export", "check", "session", "parity", "latency"
 ]
-_REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_AXIS = re.compile(r"^[A-Za-z_]\w*$")
+_AXIS = re.compile(r"[A-Za-z_]\w*")
 
 
 class Strict(BaseModel):
@@ -52,7 +52,7 @@ def check_reference(value: str) -> str:
     Raises:
         ValueError: when ``value`` does not name an attribute of a module.
     """
-    if not _REFERENCE.match(value):
+    if not _REFERENCE.fullmatch(value):
         raise ValueError(f"'{value}' is not of the form 'pkg.module:name'")
     return value
 
@@ -135,7 +135,7 @@ class TensorSpec(Strict):
     @classmethod
     def _axis_names(cls, shape: tuple[int | str, ...]) -> tuple[int | str, ...]:
         for size in shape:
-            if isinstance(size, str) and not _AXIS.match(size):
+            if isinstance(size, str) and not _AXIS.fullmatch(size):
                 raise ValueError(f"axis name '{size}' must be an identifier")
         return shape
 

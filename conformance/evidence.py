@@ -190,6 +190,13 @@ class ParityReport:
         return self.problems + outputs + decisions + shapes
 
     @property
+    def noise(self) -> dict[str, Noise]:
+        """The rounding noise that the data sets were judged by, of the outputs that have one."""
+        return {
+            o.name: Noise(o.noise, o.noise_sets or 0) for o in self.outputs if o.noise is not None
+        }
+
+    @property
     def vacuous_outputs(self) -> tuple[str, ...]:
         """Why the comparison could not have failed, one line per such output."""
         return tuple(f"output '{o.name}': {o.vacuous}" for o in self.outputs if o.vacuous)
@@ -272,6 +279,11 @@ class MutationReport:
         """Missed mutants over those with an observable effect; 0 where there is none."""
         observable = len(self.mutants) - self.count(MutantFate.EQUIVALENT)
         return self.count(MutantFate.MISSED) / observable if observable else 0.0
+
+    @property
+    def too_blunt(self) -> bool:
+        """Whether the check misses more wrong models than its zoo allows."""
+        return self.missed_rate > self.max_missed_rate
 
     @property
     def score(self) -> str:

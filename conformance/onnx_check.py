@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from conformance.errors import CheckError, CorruptBundle, UnusedInput
+from conformance.graph.names import input_names, names_read
 from conformance.onnx_files import read_model
 
 
@@ -49,7 +50,7 @@ def check_model(
         raise CheckError(f"onnx.checker refuses the exported file: {first.strip()}") from error
     problems = [
         *_opset_problems(model, opset),
-        *_name_problems("inputs", [i.name for i in _graph_inputs(model)], list(inputs)),
+        *_name_problems("inputs", input_names(model.graph), list(inputs)),
         *_name_problems("outputs", [o.name for o in model.graph.output], list(outputs)),
         *_input_problems(model, inputs, dynamic),
     ]
@@ -63,28 +64,13 @@ def check_model(
     return len(model.graph.node)
 
 
-def _graph_inputs(model: Any) -> list[Any]:
-    initializers = {tensor.name for tensor in model.graph.initializer}
-    return [value for value in model.graph.input if value.name not in initializers]
-
-
 def _unused_inputs(graph: Any) -> list[str]:
     """Inputs from which no path leads to an output; reading a shape counts as a path."""
     needed = {output.name for output in graph.output}
     for node in reversed(graph.node):  # a graph is sorted: one pass sees every use
         if needed.intersection(node.output):
-            needed |= _names_read(node)
+            needed.update(names_read(node))
     return [value.name for value in graph.input if value.name not in needed]
-
-
-def _names_read(node: Any) -> set[str]:
-    """What a node reads, by way of its subgraphs too."""
-    names = set(node.input)
-    for attribute in node.attribute:
-        for graph in (*attribute.graphs, *((attribute.g,) if attribute.HasField("g") else ())):
-            names.update(output.name for output in graph.output)
-            names.update(*(_names_read(inner) for inner in graph.node))
-    return names
 
 
 def _opset_problems(model: Any, opset: int) -> list[str]:
@@ -104,8 +90,9 @@ def _input_problems(
     from onnx import helper
 
     problems = []
-    for value in _graph_inputs(model):
-        if value.name not in inputs:
+    taken = input_names(model.graph)
+    for value in model.graph.input:
+        if value.name not in taken or value.name not in inputs:
             continue  # named by _name_problems
         tensor, array = value.type.tensor_type, inputs[value.name]
         wanted = np.dtype(object) if array.dtype.kind in "OU" else array.dtype

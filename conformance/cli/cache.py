@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance.cli.words import counted
+from conformance.cli.words import counted, one_line, refuse
 
 if TYPE_CHECKING:
     from conformance.cache.upkeep import Pruned, Stored
 
-_UNITS = ("TB", "GB", "MB", "kB")
 _NO_FRAMEWORK = "(damaged)"
 
 
@@ -111,7 +110,7 @@ def _root(arguments: argparse.Namespace) -> Path | None:
 
     named: Path | None = arguments.cache_dir
     if named is not None and not named.is_dir():
-        _complain(f"{named} is not a folder")
+        refuse(f"{named} is not a folder")
         return None
     return named or default_cache_dir()
 
@@ -127,7 +126,7 @@ def _info(arguments: argparse.Namespace) -> int:
     try:
         limit, bundles, partial = size_limit(), stored(root), unfinished(root)
     except (OSError, ValueError) as error:
-        return _complain(str(error))
+        return refuse(error)
     by_framework: dict[str, list[Stored]] = {}
     for bundle in bundles:
         by_framework.setdefault(framework_of(bundle) or _NO_FRAMEWORK, []).append(bundle)
@@ -152,14 +151,16 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _print_info(facts: dict[str, Any]) -> None:
+    from conformance.reporters.wording import size
+
     limit = facts["limit_bytes"]
-    bound = "no limit" if limit is None else f"limit {_size_text(limit)}"
-    print(_inert(facts["folder"]))
-    print(f"{counted(facts['bundles'], 'bundle')}, {_size_text(facts['size_bytes'])} ({bound})")
+    bound = "no limit" if limit is None else f"limit {size(limit)}"
+    print(one_line(facts["folder"]))
+    print(f"{counted(facts['bundles'], 'bundle')}, {size(facts['size_bytes'])} ({bound})")
     if facts["bundles"]:
         print(f"last used from {facts['oldest_use']} to {facts['newest_use']}")
     for name, own in facts["frameworks"].items():
-        print(f"  {_inert(name):<14}{own['bundles']:>6}  {_size_text(own['size_bytes'])}")
+        print(f"  {one_line(name):<14}{own['bundles']:>6}  {size(own['size_bytes'])}")
     if facts["unfinished"]:
         print(
             f"{counted(facts['unfinished'], 'unfinished folder')}: being made, or left by a "
@@ -183,9 +184,9 @@ def _verify(arguments: argparse.Namespace) -> int:
             else:
                 damaged += 1
                 removed = "removed: " if arguments.remove else ""
-                print(f"{removed}{_inert(result.problem)}", flush=True)
+                print(f"{removed}{one_line(result.problem)}", flush=True)
     except OSError as error:
-        return _complain(f"the cache cannot be verified: {error}")
+        return refuse(f"the cache cannot be verified: {error}")
     skipped = f", {busy} in work and not looked at" if busy else ""
     print(f"{counted(whole, 'bundle')} whole, {damaged} damaged{skipped}")
     return 1 if damaged else 0
@@ -194,6 +195,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _prune(arguments: argparse.Namespace) -> int:
     from conformance.cache.limit import size_limit
     from conformance.cache.upkeep import prune
+    from conformance.reporters.wording import size
 
     root = _root(arguments)
     if root is None:
@@ -201,38 +203,39 @@ def _prune(arguments: argparse.Namespace) -> int:
     try:
         limit = arguments.max_size if arguments.max_size is not None else size_limit()
     except ValueError as error:
-        return _complain(str(error))
+        return refuse(error)
     if limit is None:
-        return _complain("CONFORMANCE_CACHE_MAX_SIZE is 'none': say --max-size")
+        return refuse("CONFORMANCE_CACHE_MAX_SIZE is 'none': say --max-size")
     try:
         pruned = prune(root, limit, dry_run=arguments.dry_run)
     except OSError as error:
-        return _complain(f"the cache cannot be pruned: {error}")
+        return refuse(f"the cache cannot be pruned: {error}")
     for bundle in pruned.removed:
         used = _when(bundle)
-        print(f"{bundle.path.name}  {_size_text(bundle.size_bytes)}, last used {used}")
+        print(f"{bundle.path.name}  {size(bundle.size_bytes)}, last used {used}")
     _print_pruned(pruned, "would remove" if arguments.dry_run else "removed")
     return 0 if pruned.left_bytes <= limit else 1
 
 
 def _clear(arguments: argparse.Namespace) -> int:
     from conformance.cache.upkeep import prune, stored
+    from conformance.reporters.wording import size
 
     root = _root(arguments)
     if root is None:
         return 2
     if not arguments.yes:
         if not sys.stdin.isatty():
-            return _complain("nobody can be asked here: say --yes to remove all bundles")
+            return refuse("nobody can be asked here: say --yes to remove all bundles")
         bundles = stored(root)
-        size = _size_text(_total(bundles))
-        question = f"Remove {counted(len(bundles), 'bundle')} ({size}) of {_inert(str(root))}?"
+        total = size(_total(bundles))
+        question = f"Remove {counted(len(bundles), 'bundle')} ({total}) of {one_line(root)}?"
         if not _agreed(question):
             return 1
     try:
         pruned = prune(root, 0)
     except OSError as error:
-        return _complain(f"the cache cannot be cleared: {error}")
+        return refuse(f"the cache cannot be cleared: {error}")
     _print_pruned(pruned, "removed")
     return 1 if pruned.in_use else 0
 
@@ -245,13 +248,15 @@ def _agreed(question: str) -> bool:
 
 
 def _print_pruned(pruned: Pruned, verb: str) -> None:
+    from conformance.reporters.wording import size
+
     leftovers = (
         f" and {counted(len(pruned.leftovers), 'unfinished folder')}" if pruned.leftovers else ""
     )
     in_use = f", {len(pruned.in_use)} in use and kept" if pruned.in_use else ""
     print(
-        f"{verb} {counted(len(pruned.removed), 'bundle')} ({_size_text(_total(pruned.removed))})"
-        f"{leftovers}{in_use}; {_size_text(pruned.left_bytes)} left"
+        f"{verb} {counted(len(pruned.removed), 'bundle')} ({size(_total(pruned.removed))})"
+        f"{leftovers}{in_use}; {size(pruned.left_bytes)} left"
     )
 
 
@@ -263,22 +268,3 @@ def _when(bundle: Stored) -> str:
     """Time of last use, in UTC: ``2026-11-21T14:07:30Z``."""
     moment = datetime.fromtimestamp(bundle.used_ns // 10**9, UTC)
     return moment.isoformat().replace("+00:00", "Z")
-
-
-def _size_text(size_bytes: int) -> str:
-    """``3.4 MB``, ``12 kB``, ``7 B``; powers of 1000, as in --max-size."""
-    for power, unit in zip(range(4, 0, -1), _UNITS, strict=True):
-        if size_bytes >= 1000**power:
-            return f"{size_bytes / 1000**power:.1f} {unit}"
-    return f"{size_bytes} B"
-
-
-def _inert(text: str) -> str:
-    from conformance.reporters.wording import inert
-
-    return inert(" ".join(text.split()))
-
-
-def _complain(reason: str) -> int:
-    print(f"conformance: error: {_inert(reason)}", file=sys.stderr)
-    return 2

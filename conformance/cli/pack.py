@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance.cli.words import counted
+from conformance.cli.words import counted, one_line, refuse
 
 if TYPE_CHECKING:
     from conformance.failures.pack import Survivor
@@ -61,21 +60,21 @@ def _pack(arguments: argparse.Namespace) -> int:
     ending = "-randomized.zip" if arguments.randomize_weights else ".zip"
     out: Path = arguments.out or Path(f"{folder.resolve().name}{ending}")
     if not folder.is_dir():
-        return _refuse(f"{arguments.folder} is not a folder")
+        return refuse(f"{arguments.folder} is not a folder")
     if out.resolve().is_relative_to(folder.resolve()):
-        return _refuse(f"{out} would lie in the folder that it is made of; give another --out")
+        return refuse(f"{out} would lie in the folder that it is made of; give another --out")
     try:
         if arguments.randomize_weights:
             _say(_randomized(folder, out, arguments.seed), arguments.seed)
         else:
             pack(folder, out)
     except NotPacked as error:
-        return _refuse(str(error))
+        return refuse(error)
     except DoesNotSurvive as error:
-        print(f"not packed, the failure does not survive other weights: {_one_line(error)}")
+        print(f"not packed, the failure does not survive other weights: {one_line(error)}")
         return 1
     except OSError as error:
-        return _refuse(f"{out} cannot be written: {error}")
+        return refuse(f"{out} cannot be written: {error}")
     print(f"{out} ({size_text(out.stat().st_size)})")
     return 0
 
@@ -94,20 +93,9 @@ def _randomized(folder: Path, out: Path, seed: int) -> Survivor:
 def _say(survivor: Survivor, seed: int) -> None:
     weights = survivor.weights
     print(f"model: {survivor.taken}")
-    print(f"before: {_one_line(survivor.before)}")
-    print(f"after, seed {seed}: {_one_line(survivor.after)}")
+    print(f"before: {one_line(survivor.before)}")
+    print(f"after, seed {seed}: {one_line(survivor.after)}")
     print(
         f"replaced {counted(weights.replaced, 'float tensor')}; as before: "
         f"{weights.kept} without spread, {len(weights.not_floats)} of other types"
     )
-
-
-def _one_line(text: object) -> str:
-    from conformance.reporters.wording import inert
-
-    return inert(" ".join(str(text).split()))
-
-
-def _refuse(reason: str) -> int:
-    print(f"conformance: error: {_one_line(reason)}", file=sys.stderr)
-    return 2

@@ -7,11 +7,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from conformance.cli.words import counted
+from conformance.cli.words import counted, refuse
 
 if TYPE_CHECKING:
     from conformance.replay import Replayed
@@ -84,7 +83,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     try:
         for folder in arguments.folder:
             if not folder.is_dir():
-                return _refuse(f"{folder} is not a folder")
+                return refuse(f"{folder} is not a folder")
         require_provider(arguments.provider)
         with contextlib.ExitStack() as stack:
             out = None
@@ -92,18 +91,11 @@ def _replay(arguments: argparse.Namespace) -> int:
                 out = stack.enter_context(arguments.json.open("wb"))
             return _replay_all(arguments, out)
     except ProviderAbsent as error:
-        return _refuse(str(error))
+        return refuse(error)
     except OSError as error:
         if arguments.json is None or error.filename != str(arguments.json):
             raise
-        return _refuse(f"{arguments.json} cannot be written: {error.strerror}")
-
-
-def _refuse(reason: str) -> int:
-    from conformance.reporters.wording import inert
-
-    print(f"conformance: error: {inert(reason)}", file=sys.stderr)
-    return 2
+        return refuse(f"{arguments.json} cannot be written: {error.strerror}")
 
 
 def _replay_all(arguments: argparse.Namespace, out: BinaryIO | None) -> int:
@@ -144,7 +136,7 @@ def _replay_all(arguments: argparse.Namespace, out: BinaryIO | None) -> int:
     if counts.keys() - {Verdict.PASS}:
         return 1
     if empty:
-        return _refuse(
+        return refuse(
             f"no model found in {', '.join(map(str, empty))}: looked, at any depth, for a folder "
             "with one .onnx file and at least one test_data_set_N beside it"
         )

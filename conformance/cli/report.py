@@ -11,7 +11,7 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance.cli.words import counted
+from conformance.cli.words import counted, refuse
 
 if TYPE_CHECKING:
     from conformance.history import StoredRun
@@ -59,10 +59,10 @@ def _report(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.report
     known = {path.stem: path for path in list_runs(folder)}
     if not known:
-        return _refuse(f"{folder} holds no run: name a report folder with --report DIR", 2)
+        return refuse(f"{folder} holds no run: name a report folder with --report DIR", 2)
     if arguments.run_id is not None and arguments.run_id not in known:
         nearby = ", ".join(list(known)[-3:])
-        return _refuse(f"{folder} holds no run '{arguments.run_id}'; the newest: {nearby}", 2)
+        return refuse(f"{folder} holds no run '{arguments.run_id}'; the newest: {nearby}", 2)
     try:
         # a newer version's folder is left alone
         open_report_folder(folder)
@@ -71,9 +71,9 @@ def _report(arguments: argparse.Namespace) -> int:
             run = _newest_readable(wanted)
             _write(folder, run.header.id, rebuild=arguments.rebuild)
     except HistoryError as error:
-        return _refuse(str(error), 1)
+        return refuse(error, 1)
     except OSError as error:
-        return _refuse(f"{error.filename or folder} cannot be written: {error.strerror}", 1)
+        return refuse(f"{error.filename or folder} cannot be written: {error.strerror}", 1)
     for warning in caught:
         print(f"conformance: warning: {warning.message}", file=sys.stderr)
     _describe(run)
@@ -118,8 +118,3 @@ def _describe(run: StoredRun) -> None:
     print(f"run {run.header.id}: {status}, {ended}{damaged}")
     if run.footer is None:
         print("tests without a record are shown as infra-error")
-
-
-def _refuse(reason: str, code: int) -> int:
-    print(f"conformance: error: {reason}", file=sys.stderr)
-    return code

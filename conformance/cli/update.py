@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance.cli.words import counted
+from conformance.cli.words import counted, one_line, refuse
 
 if TYPE_CHECKING:
     from conformance.history import StoredRun
@@ -65,9 +65,9 @@ def _update(arguments: argparse.Namespace) -> int:
     except ZooError as error:
         print(error, file=sys.stderr)
     except (HistoryError, FileChanged) as error:
-        _say(f"conformance: error: {error}")
+        return refuse(error)
     except OSError as error:
-        _say(f"conformance: error: {error.filename}: {error.strerror}")
+        return refuse(f"{error.filename}: {error.strerror}")
     return 2
 
 
@@ -190,6 +190,5 @@ def _print_diff(files: Sequence[Rewrite]) -> None:
 
 
 def _say(line: str) -> None:
-    from conformance.reporters.wording import inert
-
-    print(inert(line).replace("\n", " "), file=sys.stderr)
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    print(indent + one_line(line), file=sys.stderr)

@@ -15,6 +15,7 @@ from typing import Any
 
 from conformance.errors import InfraError, ProviderAbsent, StageError
 from conformance.model import Stage, Verdict
+from conformance.redaction import hide_secrets
 
 #: Longest reason shown in a table; the whole text stays in the details.
 _REASON_CHARS = 400
@@ -84,8 +85,8 @@ def failure_of(error: Exception, stage: Stage) -> Failure:
         verdict, reason = Verdict.INFRA_ERROR, f"{type(error).__name__}: {error}"
     else:
         verdict, reason = Verdict.FAIL, f"{type(error).__name__}: {error}"
-    details = "".join(traceback.format_exception(error))
-    return Failure(verdict, stage, shorten(reason), details[-OUTPUT_TAIL_CHARS:])
+    details = hide_secrets("".join(traceback.format_exception(error)))
+    return Failure(verdict, stage, shorten(hide_secrets(reason)), details[-OUTPUT_TAIL_CHARS:])
 
 
 def shorten(text: str) -> str:

@@ -10,19 +10,16 @@ from typing import Any
 
 from conformance.bundle import Bundle, DataSet, ProbeInfo
 from conformance.entry import Tolerance, ZooEntry
-from conformance.evidence import Noise, OutputParity, ParityReport
+from conformance.evidence import OutputParity, ParityReport
 from conformance.model import Record, Stage, Verdict
 from conformance.parity.compare import compare
 from conformance.parity.terms import Terms, terms_for
-from conformance.parity.tolerance import DEFAULT_ATOL, DEFAULT_RTOL
+from conformance.parity.tolerance import DEFAULT_ATOL, DEFAULT_RTOL, ONNX_ATOL, ONNX_RTOL
 from conformance.providers import PROVIDERS
 from conformance.tensors import read_tensors
 
 #: Name of the file.
 EXPECTED = "repro.json"
-#: What ONNX accepts by default, for a reduced model of whose error nothing is known.
-_ONNX_RTOL = 1e-3
-_ONNX_ATOL = 1e-7
 
 
 def expected_of(bundle: Bundle, entry: ZooEntry, record: Record | None = None) -> dict[str, Any]:
@@ -74,7 +71,7 @@ def expected_of_reduced(folder: Path, record: Record) -> dict[str, Any]:
     """
     explanation = record.explanation
     known = None if explanation is None else explanation.reduced
-    rtol, atol = _ONNX_RTOL, _ONNX_ATOL
+    rtol, atol = ONNX_RTOL, ONNX_ATOL
     if known is not None:
         # an error that is not finite is beyond every number
         rtol, atol = 0.0, sys.float_info.max if known.error is None else known.error / 2
@@ -150,6 +147,6 @@ def _place(info: ProbeInfo) -> str:
 
 def _own_limits(probe: DataSet, report: ParityReport, terms: Terms) -> dict[str, float]:
     """Limits of a probe's own scale, with no less noise than that of the data sets."""
-    noise = {o.name: Noise(o.noise, o.noise_sets or 0) for o in report.outputs if o.noise}
-    found = compare([probe], [probe.outputs], replace(terms, noise=noise, constant={}, task=None))
+    own = replace(terms, noise=report.noise, constant={}, task=None)
+    found = compare([probe], [probe.outputs], own)
     return {output.name: output.limit for output in found.outputs if output.limit is not None}

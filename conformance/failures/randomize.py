@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from conformance.graph.names import subgraphs
+
 #: Operators whose float inputs are sizes, not weights.
 _SIZED_BY_FLOATS = frozenset({"Resize", "Upsample"})
 #: Weights that were themselves drawn with NumPy's generator must not be drawn again.
@@ -134,20 +136,15 @@ def _tensors_of_node(node: Any) -> Iterator[Any]:
                 attribute.t.name = node.output[0]
             yield attribute.t
         yield from attribute.tensors
-        for graph in _subgraphs(attribute):
-            yield from _tensors_of(graph)
-
-
-def _subgraphs(attribute: Any) -> list[Any]:
-    return [*attribute.graphs, *((attribute.g,) if attribute.HasField("g") else ())]
+    for graph in subgraphs(node):
+        yield from _tensors_of(graph)
 
 
 def _nodes(graph: Any) -> Iterator[Any]:
     for node in graph.node:
         yield node
-        for attribute in node.attribute:
-            for inner in _subgraphs(attribute):
-                yield from _nodes(inner)
+        for inner in subgraphs(node):
+            yield from _nodes(inner)
 
 
 def _sizes(graph: Any) -> set[str]:

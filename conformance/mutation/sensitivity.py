@@ -14,7 +14,7 @@ def insensitive(report: MutationReport) -> str | None:
     Args:
         report: the mutants of the case, with the rate that may be missed.
     """
-    if report.missed_rate <= report.max_missed_rate:
+    if not report.too_blunt:
         return None
     missed = [mutant for mutant in report.mutants if mutant.fate is MutantFate.MISSED]
     observable = len(report.mutants) - report.count(MutantFate.EQUIVALENT)

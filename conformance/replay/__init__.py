@@ -5,8 +5,9 @@ bundle of this package is such a folder with a ``bundle.json``, and is judged by
 tolerance; every other one is judged by the tolerance that the caller names.
 """
 
+from conformance.parity.tolerance import ONNX_ATOL, ONNX_RTOL
 from conformance.replay.cases import CasesFile, case_of
-from conformance.replay.engine import ONNX_ATOL, ONNX_RTOL, Replay, Replayed
+from conformance.replay.engine import Replay, Replayed
 from conformance.replay.folders import ModelFolder, find_model_folders
 
 __all__ = [

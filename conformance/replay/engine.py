@@ -27,15 +27,12 @@ from conformance.judging import parity_failure
 from conformance.model import Stage, Verdict, from_json, to_json
 from conformance.onnx_files import mistaken, read_model
 from conformance.parity.terms import terms_for
+from conformance.parity.tolerance import ONNX_ATOL, ONNX_RTOL
 from conformance.replay.compare import OutputResult, compare_values
 from conformance.replay.describe import Described, describe
 from conformance.replay.folders import ModelFolder, data_set_folders
 from conformance.replay.mistakes import missing_operator
 from conformance.replay.values import concise, declared, read_values, run_model
-
-#: The tolerance of ONNX's own test runner.
-ONNX_RTOL = 1e-3
-ONNX_ATOL = 1e-7
 
 _PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.replay")
 

@@ -96,11 +96,6 @@ def mutation_sentence(mutation: MutationReport) -> str:
     return f"{text}; {mutation.refused} refused" if mutation.refused else text
 
 
-def too_blunt(mutation: MutationReport) -> bool:
-    """Whether the check misses more wrong models than its zoo allows."""
-    return mutation.missed_rate > mutation.max_missed_rate
-
-
 def survivors(mutation: MutationReport) -> tuple[Mutant, ...]:
     """The mutants that were not killed, missed ones first."""
     alive = [mutant for mutant in mutation.mutants if mutant.fate is not MutantFate.KILLED]
@@ -115,7 +110,7 @@ def sensitivity(cases: Iterable[CaseResult]) -> str | None:
     killed = sum(report.count(MutantFate.KILLED) for report in reports)
     observable = killed + sum(report.count(MutantFate.MISSED) for report in reports)
     text = f"check sensitivity: {killed} of {observable} wrong models caught"
-    if blunt := sum(map(too_blunt, reports)):
+    if blunt := sum(report.too_blunt for report in reports):
         text += f", {_count(blunt, 'case misses', 'cases miss')} more than declared"
     return text
 
@@ -153,7 +148,7 @@ def marks(case: CaseResult) -> tuple[Mark, ...]:
     if case.parity is not None:
         found += _parity_marks(case.parity)
     if case.mutation is not None and (missed := case.mutation.count(MutantFate.MISSED)):
-        tone = "alarm" if too_blunt(case.mutation) else "note"
+        tone = "alarm" if case.mutation.too_blunt else "note"
         found.append(Mark(_count(missed, "wrong model", "wrong models") + " missed", tone))
     return tuple(found)
 

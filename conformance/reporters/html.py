@@ -70,7 +70,6 @@ def report_html(report: RunReport) -> str:
         "outcome": findings.outcome,
         "padding": findings.padding_sentence,
         "mutation": findings.mutation_sentence,
-        "too_blunt": findings.too_blunt,
         "survivors": findings.survivors,
         "waterfall": waterfall,
         "diverges": findings.divergence_sentences,

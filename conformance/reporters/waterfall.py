@@ -39,7 +39,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Waterfall:
+class Drawing:
     """What to draw of an explanation; positions in percent of the width."""
 
     bars: tuple[Bar, ...]
@@ -47,7 +47,7 @@ class Waterfall:
     limit: float | None
 
 
-def waterfall(explanation: Explanation) -> Waterfall:
+def waterfall(explanation: Explanation) -> Drawing:
     """Lay out the steps, their distance from the exact answer and what each brings in."""
     limit = explanation.limit
     drawn = [figure for step in explanation.steps for figure in (step.error, step.delta)]
@@ -67,7 +67,7 @@ def waterfall(explanation: Explanation) -> Waterfall:
     brought = [step.delta or 0.0 for step in explanation.steps]
     most = max(brought, default=0.0)
     accused = explanation.guilty is not None and most > limit
-    return Waterfall(
+    return Drawing(
         bars=tuple(
             Bar(
                 step=step,

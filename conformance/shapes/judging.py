@@ -11,7 +11,6 @@ from conformance.bundle import Bundle, DataSet, ProbeInfo
 from conformance.errors import SessionError
 from conformance.evidence import (
     Generalization,
-    Noise,
     OutputParity,
     ParityReport,
     ShapeOutcome,
@@ -63,7 +62,7 @@ def generalization(
         return Generalization()
     # what other shapes say is whether answers are right; that they react, and which decisions
     # they lead to, has been judged on the data sets
-    terms = replace(terms, noise=_noise(report), constant={}, task=None)
+    terms = replace(terms, noise=report.noise, constant={}, task=None)
     by = _Yardstick(traced[0], terms, _limits(report))
     sizes = [info for info in probes if info.kind == "size"]
     judged = [_judge(info, bundle, run, by) for info in sizes]
@@ -72,15 +71,6 @@ def generalization(
     judged.sort(key=lambda probe: (order.index(probe.axis), probe.size))
     padding = padding_checks(bundle, traced, run, terms, by.limits)
     return Generalization(tuple(judged), tuple(padding))
-
-
-def _noise(report: ParityReport) -> dict[str, Noise]:
-    """The rounding noise that the data sets were judged by, of the outputs that have one."""
-    return {
-        output.name: Noise(output.noise, output.noise_sets or 0)
-        for output in report.outputs
-        if output.noise is not None
-    }
 
 
 def _limits(report: ParityReport) -> dict[str, float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import signal
+from pathlib import Path
 
 import pytest
 from faulty_zoo import FaultyZoo, pid_in, runs, wait_for
@@ -146,3 +148,24 @@ def test_inline_every_stage_runs_in_pytests_own_process(zoo):
     assert pid_in(zoo.path / "export.pid") == run.pid
     verdicts = {model: case["verdict"] for model, case in zoo.cases.items()}
     assert verdicts == {"honest": "pass", "wrong": "fail", "raises": "fail", "where": "pass"}
+
+
+def test_the_published_table_is_these_tests():
+    """docs/reliability.md has a row for every fault and test of this file, and counts the runs."""
+    text = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text()
+    section = text.partition("## Execution\n")[2]
+    rows = re.findall(
+        r"^\|.*\| (both|`-n 2`) \| (\d+)/\2 \| `(test_\w+)(?:\[(\w+)\])?` \|$",
+        section,
+        re.MULTILINE,
+    )
+    assert len(rows) == len(re.findall(r"^\| (?!fault)", section, re.MULTILINE))
+    assert {fault for *_, fault in rows if fault} == set(FAULTS)
+    assert {count for runs, count, *_ in rows if runs == "both"} == {"2"}
+    tests = set(re.findall(r"^def (test_\w+)", Path(__file__).read_text(), re.MULTILINE))
+    assert tests - {test for *_, test, _ in rows} == {
+        "test_the_other_models_the_report_and_the_exit_code_survive",  # of all rows
+        "test_what_a_model_was_stopped_from_was_not_done",  # of all rows
+        "test_inline_every_stage_runs_in_pytests_own_process",  # a limit, told below the table
+        "test_the_published_table_is_these_tests",
+    }

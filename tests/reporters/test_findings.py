@@ -37,7 +37,7 @@ def test_mutation_is_one_line_that_hides_nothing(mutation, text):
 
 def test_a_check_is_too_blunt_above_the_declared_rate_only():
     """Missing one of twenty is within a tenth; missing three of five is not."""
-    assert [findings.too_blunt(m) for m in (SHARP, PERFECT, BLUNT)] == [False, False, True]
+    assert [m.too_blunt for m in (SHARP, PERFECT, BLUNT)] == [False, False, True]
 
 
 def test_survivors_are_listed_missed_ones_first():
