@@ -10,9 +10,10 @@ from pathlib import Path
 def main(arguments: list[str]) -> int:
     """Run the named benchmark."""
     names = sorted(f.stem for f in Path(__file__).parent.glob("[a-z]*.py"))
-    if len(arguments) != 1 or arguments[0] not in names:
-        print(f"usage: python -m benchmarks {{{','.join(names)}}}")
+    if not arguments or arguments[0] not in names:
+        print(f"usage: python -m benchmarks {{{','.join(names)}}} [options of the benchmark]")
         return 2
+    sys.argv = [f"python -m benchmarks {arguments[0]}", *arguments[1:]]
     import_module(f"benchmarks.{arguments[0]}").main()
     return 0
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import pydantic
 
 from conformance.errors import CorruptBundle
-from conformance.evidence import Noise
+from conformance.evidence import Noise, Ratio
 from conformance.model import SCHEMA_VERSION, Case, from_json, to_json
 from conformance.onnx_files import file_problem, name_problem
 from conformance.tensors import Arrays, read_tensors, write_tensors
@@ -94,9 +94,17 @@ class BundleManifest:
     files: dict[str, FileDigest]
     #: Output name to its rounding noise over further input sets, for small outputs.
     noise: dict[str, Noise] = field(default_factory=dict)
+    #: By provider, time of the source over that of the ONNX model, timed in alternation.
+    speedups: dict[str, Ratio] = field(default_factory=dict)
     probes: tuple[ProbeInfo, ...] = ()
     generation: Generation | None = None
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def model_digest(self) -> str:
+        """SHA-256 over the digests of the model's files: the same for the same model."""
+        own = {n: f.sha256 for n, f in sorted(self.files.items()) if n.startswith(MODEL)}
+        return hashlib.sha256(json.dumps(own).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +205,10 @@ def digest_files(folder: Path) -> dict[str, FileDigest]:
 def write_manifest(folder: Path, manifest: BundleManifest) -> Bundle:
     """Complete the bundle."""
     text = json.dumps(to_json(manifest), indent=1, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    # it may be written again: a process that is killed meanwhile must leave a whole one
+    partial = folder / f".{MANIFEST}"
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(folder / MANIFEST)
     return Bundle(folder, manifest)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from conformance.bundle import Bundle
 from conformance.cache import BundleCache, bundle_key
@@ -29,6 +29,7 @@ from conformance.execution.contract import Completed, Failure, failure_of, short
 from conformance.failures import Origin, remove_failure, write_failure
 from conformance.judging import judge_failure, judge_success, parity_failure
 from conformance.machine import describe_machine, installed_versions
+from conformance.measuring import Earlier
 from conformance.model import (
     FrameworkInfo,
     Judgement,
@@ -50,7 +51,7 @@ from conformance.zoo import LocatedCase
 class _Conversion:
     bundle: Bundle | None
     failure: Failure | None
-    cached: bool = False
+    result: ExportResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,25 @@ class _Proof:
     findings: Path | None = None
 
 
+class Past(Protocol):
+    """What earlier runs tell of a case."""
+
+    def latency_of(self, case: str) -> Earlier | None:
+        """Its latency on a provider, by the case's id there; None where no run timed it."""
+
+
 class Engine:
     """Runs the tests of cases; remembers conversions and proofs within its lifetime."""
 
     def __init__(
-        self, settings: Settings, executor: Executor, frameworks: Mapping[str, FrameworkInfo]
+        self,
+        settings: Settings,
+        executor: Executor,
+        frameworks: Mapping[str, FrameworkInfo],
+        past: Past | None = None,
     ) -> None:
         self._settings = settings
+        self._past = past
         self._tasks = Tasks(settings, executor)
         self._frameworks = frameworks
         self._cache = BundleCache(settings.cache_dir)
@@ -88,7 +101,7 @@ class Engine:
         findings: Path | None = None
         failure, owner, last_stage = conversion.failure, TestKind.EXPORT, Stage.CHECK
         if conversion.bundle is not None:
-            fields["export"] = _export_result(conversion.bundle, cached=conversion.cached)
+            fields["export"] = conversion.result
             if ref.provider is not None:
                 proof = self._proved(located, conversion.bundle, ref, ref.provider)
                 failure, owner, last_stage = proof.failure, TestKind.PARITY, Stage.PARITY
@@ -148,8 +161,12 @@ class Engine:
             bundle, completed = cache.get_or_make(key, make)
         except OSError as error:
             return _Conversion(None, failure_of(error, Stage.EXPORT))
-        failure = completed.failure if completed else None
-        return _Conversion(bundle, failure, cached=completed is None)
+        if bundle is None:
+            return _Conversion(None, completed.failure if completed else None)
+        # a process that ended badly after it had left a bundle was timing the model: the
+        # stages that are about running it judge that
+        result = _export_result(bundle, key if lasting else None, cached=completed is None)
+        return _Conversion(bundle, None, result)
 
     def _proved(self, located: LocatedCase, bundle: Bundle, ref: TestRef, provider: str) -> _Proof:
         key = located.case.id_on(provider)
@@ -214,10 +231,21 @@ class Engine:
     def _measured(
         self, located: LocatedCase, bundle: Bundle, provider: str
     ) -> tuple[Failure | None, LatencyResult | None]:
-        completed = self._tasks.measure(located, bundle, provider)
+        earlier = self._earlier(located.case.id_on(provider), bundle)
+        completed = self._tasks.measure(located, bundle, provider, earlier, alone=True)
         if completed.value is None:
             return completed.failure, None
         return None, from_json(LatencyResult, completed.value["latency"])
+
+    def _earlier(self, case: str, bundle: Bundle) -> Earlier | None:
+        """What the case is compared with, and the bundle of then if it is another model."""
+        earlier = self._past.latency_of(case) if self._past else None
+        if earlier is None or earlier.key is None:
+            return earlier
+        if earlier.model_digest == bundle.manifest.model_digest:
+            return earlier
+        former = self._cache.find(earlier.key)
+        return earlier if former is None else replace(earlier, bundle=str(former.path))
 
     def _info(self, entry: ZooEntry) -> FrameworkInfo:
         return self._frameworks.get(entry.framework) or _foreign(entry.framework)
@@ -281,7 +309,7 @@ def _foreign(framework: str) -> FrameworkInfo:
     return FrameworkInfo(framework, (), 0, (0, 0), (), "", (), Conversion)
 
 
-def _export_result(bundle: Bundle, *, cached: bool) -> ExportResult:
+def _export_result(bundle: Bundle, key: str | None, *, cached: bool) -> ExportResult:
     manifest = bundle.manifest
     return ExportResult(
         export_seconds=round(manifest.export_seconds, 3),
@@ -290,4 +318,6 @@ def _export_result(bundle: Bundle, *, cached: bool) -> ExportResult:
         cached=cached,
         peak_rss_bytes=manifest.peak_rss_bytes,
         fp64_unavailable=manifest.fp64_unavailable,
+        bundle=key,
+        model_digest=manifest.model_digest,
     )

@@ -238,6 +238,25 @@ class Mutation(Strict):
         return self
 
 
+class Latency(Strict):
+    """How the model is timed, and when it is slower than its baseline."""
+
+    threads: Annotated[int, Field(ge=1)] = 1
+    """Threads within an operator (intra-op)."""
+    regression: Annotated[float, Field(gt=1)] = 1.05
+    """Slower is a latency of more than this many times the baseline's ..."""
+    certain: Annotated[float, Field(ge=1)] = 1.02
+    """... of which the 95% interval begins above this."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.certain > self.regression:
+            raise ValueError(
+                f"certain ({self.certain:g}) must not exceed regression ({self.regression:g})"
+            )
+        return self
+
+
 class Expectation(Strict):
     """A known failure, as data. It is strict: any other outcome is reported as such."""
 
@@ -299,6 +318,8 @@ class ZooEntry(Strict):
     """Outputs that do not react to their inputs by design: ONNX output name to why."""
     mutation: Mutation = Mutation()
     """How many wrong models the check may miss."""
+    latency: Latency = Latency()
+    """How the model is timed."""
     expect: tuple[Expectation, ...] = ()
     """Known failures: one mapping or a list of them."""
     timeout: Annotated[float, Field(gt=0)] = 600.0

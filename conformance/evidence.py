@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,44 @@ class ParityReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Ratio:
+    """A ratio of two durations that were timed in alternation, with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+    #: Pairs of neighbouring blocks that it comes from.
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineLatency:
+    """How a model's latency compares with that of an earlier run."""
+
+    run: str
+    #: ``paired``: the earlier model was timed in the same process, in alternation;
+    #: ``yardstick``: both were only timed against the yardstick, each in its own run.
+    how: Literal["paired", "yardstick"]
+    #: Latency now over latency then: above 1 is slower.
+    ratio: Ratio
+    #: Session creation now over then.
+    session_ratio: float
+    #: The limits that the entry sets: slower is what exceeds the first surely, by the second.
+    threshold: float
+    certain: float
+
+    @property
+    def slower(self) -> bool:
+        """Whether the ratio exceeds its threshold, and its lower bound the smaller one."""
+        return self.ratio.value > self.threshold and self.ratio.low > self.certain
+
+    @property
+    def faster(self) -> bool:
+        """The same in the other direction."""
+        return self.ratio.value < 1 / self.threshold and self.ratio.high < 1 / self.certain
+
+
+@dataclass(frozen=True, slots=True)
 class LatencyResult:
     """Latency of one case on one provider; durations in nanoseconds, batch as traced."""
 
@@ -215,6 +254,28 @@ class LatencyResult:
     intra_op_threads: int
     #: Median of the source framework on the same inputs, measured at conversion.
     source_median_ns: int | None
+    #: Time of the source over that of the ONNX model, timed in alternation at conversion.
+    speedup: Ratio | None = None
+    #: Latency in runs of the yardstick, timed in alternation.
+    yardstick: Ratio | None = None
+    #: What the yardstick's own speed depends on.
+    yardstick_name: str | None = None
+    #: Class of the hardware; figures of different ones are never compared.
+    hardware: str | None = None
+    #: By how much creating the session and the first run made resident memory grow.
+    session_peak_bytes: int | None = None
+    #: Why others' work disturbed the measurement; ``None`` where it did not.
+    contended: str | None = None
+    #: Why the figures are too scattered to compare; ``None`` where they are not.
+    unstable: str | None = None
+    baseline: BaselineLatency | None = None
+    #: Single runs, in the order in which they were taken.
+    samples_ns: tuple[int, ...] = ()
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the figures may be compared with others, and so gated on."""
+        return self.contended is None and self.unstable is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +291,10 @@ class ExportResult:
     peak_rss_bytes: int | None
     #: Why there is no fp64 reference; ``None`` where there is one.
     fp64_unavailable: str | None
+    #: Key of the bundle in the cache; ``None`` where it was made for one run only.
+    bundle: str | None = None
+    #: SHA-256 over the digests of the model's files.
+    model_digest: str | None = None
 
 
 class MutantFate(StrEnum):

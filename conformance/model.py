@@ -272,6 +272,10 @@ class TrendPoint:
     median_ns: int | None
     size_bytes: int | None
     export_seconds: float | None
+    #: Latency in runs of the yardstick, where it can be compared with other runs'.
+    yardsticks: float | None = None
+    #: Class of the hardware that the latency was measured on.
+    hardware: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """The one place where stages are put in order.
 
-Three functions, each the work of one process, each a target in the sense of
+Two functions, each the work of one process, each a target in the sense of
 :mod:`conformance.execution.contract`:
 
-- :func:`convert`: load, inputs, reference, export, check; leaves a bundle;
-- :func:`prove`: session, parity; compares a bundle's model with its source's answers;
-- :func:`measure`: session, latency; times a bundle's model.
+- :func:`convert`: load, inputs, reference, export, check; leaves a bundle, and times the source;
+- :func:`prove`: session, parity; compares a bundle's model with its source's answers.
 
-Only :func:`convert` knows a framework. The other two need a bundle and ONNX Runtime.
+Only :func:`convert` knows a framework. The other needs a bundle and ONNX Runtime, as does
+:func:`conformance.measuring.measure`, which comes last.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conformance import latency, runtime
+from conformance import runtime
 from conformance.bundle import (
     MODEL,
     BundleManifest,
@@ -36,17 +37,14 @@ from conformance.errors import (
     ExportError,
     ParityError,
 )
-from conformance.evidence import LatencyResult
 from conformance.execution.progress import Progress
 from conformance.inputs import input_sets
 from conformance.machine import installed_versions
+from conformance.measuring import against_source
 from conformance.model import Stage, to_json
 from conformance.onnx_check import check_model
 from conformance.parity.terms import terms_for
 from conformance.reference import ask_source, open_source
-
-#: The source is timed while it is loaded anyway; half the budget of the ONNX model will do.
-_SOURCE_BUDGET_NS = latency.BUDGET_NS // 2
 
 
 def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -65,7 +63,7 @@ def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 
     progress.enter(Stage.REFERENCE)
     reference = ask_source(adapter, model, job, sets)
-    source_median_ns = latency.time_runs(adapter.bind(model, sets[0]), _SOURCE_BUDGET_NS).median_ns
+    source = adapter.bind(model, sets[0])
 
     progress.enter(Stage.EXPORT)
     started = time.perf_counter()
@@ -85,28 +83,31 @@ def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     write_data_sets(out, reference.data_sets)
     write_probes(out, reference.probe_data)
     files = digest_files(out)
-    write_manifest(
-        out,
-        BundleManifest(
-            case=case,
-            seed=job.seed,
-            versions=installed_versions(),
-            inputs=tuple(sets[0]),
-            outputs=tuple(reference.outputs),
-            data_sets=len(sets),
-            fp64_unavailable=reference.fp64_unavailable,
-            source_median_ns=source_median_ns,
-            export_seconds=export_seconds,
-            size_bytes=sum(f.size_bytes for name, f in files.items() if name.startswith(MODEL)),
-            nodes=nodes,
-            # kilobytes on Linux; of this process, which in a child is this case alone
-            peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            files=files,
-            noise=reference.noise,
-            probes=reference.probes,
-            generation=reference.generation,
-        ),
+    manifest = BundleManifest(
+        case=case,
+        seed=job.seed,
+        versions=installed_versions(),
+        inputs=tuple(sets[0]),
+        outputs=tuple(reference.outputs),
+        data_sets=len(sets),
+        fp64_unavailable=reference.fp64_unavailable,
+        source_median_ns=None,
+        export_seconds=export_seconds,
+        size_bytes=sum(f.size_bytes for name, f in files.items() if name.startswith(MODEL)),
+        nodes=nodes,
+        # kilobytes on Linux; of this process, which in a child is this case alone
+        peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        files=files,
+        noise=reference.noise,
+        probes=reference.probes,
+        generation=reference.generation,
     )
+    write_manifest(out, manifest)
+
+    # the bundle is whole: a model that takes ONNX Runtime down here is judged by later stages
+    progress.enter(Stage.LATENCY)
+    source_median_ns, speedups = against_source(source, out / MODEL, entry.providers, sets[0])
+    write_manifest(out, replace(manifest, source_median_ns=source_median_ns, speedups=speedups))
     return {}
 
 
@@ -137,37 +138,3 @@ def prove(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     except CorruptBundle as error:
         raise ParityError(str(error)) from error
     return {"parity": to_json(report), "placement": placement}
-
-
-def measure(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Time a bundle's model on one provider, on the traced inputs, with one thread.
-
-    Returns:
-        ``latency`` (a :class:`~conformance.model.LatencyResult`).
-
-    Raises:
-        ProviderAbsent, SessionError: when the model cannot run on the provider.
-    """
-    provider = payload["provider"]
-    progress.enter(Stage.SESSION)
-    runtime.require_provider(provider)
-    bundle = read_bundle(Path(payload["bundle"]))
-    feeds = next(bundle.data_sets()).inputs
-    progress.enter(Stage.LATENCY)
-    create_ns, session = latency.time_once(
-        partial(runtime.create_session, bundle.model_path, provider)
-    )
-    call = partial(runtime.run, session, feeds)
-    first_run_ns, _ = latency.time_once(call)
-    timing = latency.time_runs(call)
-    result = LatencyResult(
-        provider=provider,
-        median_ns=timing.median_ns,
-        p95_ns=timing.p95_ns,
-        session_create_ns=create_ns,
-        first_run_ns=first_run_ns,
-        runs=timing.runs,
-        intra_op_threads=1,
-        source_median_ns=bundle.manifest.source_median_ns,
-    )
-    return {"latency": to_json(result)}

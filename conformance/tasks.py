@@ -14,10 +14,13 @@ from typing import Any
 from conformance.bundle import Bundle
 from conformance.execution.child import Executor
 from conformance.execution.contract import Completed, Spec
+from conformance.measuring import Earlier
 from conformance.model import FrameworkInfo, to_json
 from conformance.zoo import LocatedCase
 
-_RUNTIME_PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.pipeline")
+#: For the intervals of latencies.
+_STATISTICS = "scipy.stats"
+_RUNTIME_PRELOAD = ("numpy", "onnx", "onnxruntime", _STATISTICS, "conformance.pipeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,26 @@ class Tasks:
         """Compare: ``parity`` and ``placement``."""
         return self._on(located, bundle, provider, "pipeline:prove")
 
-    def measure(self, located: LocatedCase, bundle: Bundle, provider: str) -> Completed:
-        """Time: ``latency``."""
-        return self._on(located, bundle, provider, "pipeline:measure")
+    def measure(
+        self,
+        located: LocatedCase,
+        bundle: Bundle,
+        provider: str,
+        earlier: Earlier | None,
+        *,
+        alone: bool,
+    ) -> Completed:
+        """Time, and compare with an earlier run: ``latency``.
+
+        Args:
+            located: the case.
+            bundle: its bundle.
+            provider: short name of the execution provider.
+            earlier: what it is compared with, if anything.
+            alone: no other stage runs on this machine meanwhile.
+        """
+        more = {"earlier": None if earlier is None else to_json(earlier), "alone": alone}
+        return self._on(located, bundle, provider, "measuring:measure", more)
 
     def mutate(self, located: LocatedCase, bundle: Bundle, provider: str) -> Completed:
         """Try the check on wrong models: ``mutation``."""
@@ -149,4 +169,4 @@ class Tasks:
 
 
 def _preload(info: FrameworkInfo) -> tuple[str, ...]:
-    return (*info.preload, "conformance.pipeline")
+    return (*info.preload, "onnxruntime", _STATISTICS, "conformance.pipeline")

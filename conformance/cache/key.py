@@ -21,7 +21,7 @@ _CONVERSION_FIELDS = {"framework", "source", "inputs", "dynamic", "conversion", 
 #: The code of this package that decides what a bundle holds.
 ENGINE = (
     *("adapters", "sources", "variants"),
-    *("bundle.py", "generation.py", "inputs.py", "latency.py", "onnx_check.py"),
+    *("bundle.py", "generation.py", "inputs.py", "latency", "measuring.py", "onnx_check.py"),
     *("parity/noise.py", "pipeline.py", "reference.py", "shapes", "tensors.py"),
 )
 

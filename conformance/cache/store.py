@@ -74,6 +74,18 @@ class BundleCache:
         self._keep_within_limit()
         return bundle, outcome
 
+    def find(self, key: str) -> Bundle | None:
+        """The bundle of ``key`` if it is there and whole; it stays while this process lives.
+
+        Raises:
+            OSError: when the cache cannot be written, which takes a lease.
+        """
+        with locked(self.root, key):
+            bundle = self._existing(bundle_folder(self.root, key))
+            if bundle is not None:
+                lease(self.root, key)
+            return bundle
+
     def _existing(self, folder: Path) -> Bundle | None:
         if not os.path.lexists(folder):
             return None

@@ -3,6 +3,7 @@
 Only the controller of a run writes here; readers may come at any time.
 """
 
+from conformance.history.baseline import Baseline, find_baseline
 from conformance.history.folder import HistoryWarning, list_runs, open_report_folder, run_path
 from conformance.history.index import rebuild_index, update_index
 from conformance.history.merge import merge
@@ -10,9 +11,11 @@ from conformance.history.records import RunWriter, StoredRun, read_run
 from conformance.history.report import load_report
 
 __all__ = [
+    "Baseline",
     "HistoryWarning",
     "RunWriter",
     "StoredRun",
+    "find_baseline",
     "list_runs",
     "load_report",
     "merge",

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.errors import HistoryError
 from conformance.history.folder import index_path, list_runs, warn
-from conformance.history.merge import merge
+from conformance.history.merge import comparable_yardsticks, merge
 from conformance.history.records import StoredRun, read_run
-from conformance.model import SCHEMA_VERSION, CaseResult, TrendPoint, from_json
+from conformance.model import CaseResult, TrendPoint, from_json
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -67,6 +67,10 @@ _TABLES: dict[str, dict[str, str]] = {
         "source_median_ns": "BIGINT",
         "size_bytes": "BIGINT",
         "nodes": "BIGINT",
+        "yardsticks": "DOUBLE",
+        "hardware": "VARCHAR",
+        "session_peak_bytes": "BIGINT",
+        "speedup": "DOUBLE",
         "export_seconds": "DOUBLE",
         "duration_s": "DOUBLE",
     },
@@ -79,7 +83,11 @@ _TREND_COLUMNS = (
     "median_ns",
     "size_bytes",
     "export_seconds",
+    "yardsticks",
+    "hardware",
 )
+#: Of the tables; an index of an older one is emptied and filled again.
+INDEX_VERSION = 2
 
 
 class IndexUnavailable(HistoryError):
@@ -220,10 +228,13 @@ def _update(path: Path, runs: Sequence[Path]) -> None:
 def _create(index: DuckDBPyConnection, path: Path) -> None:
     index.execute("CREATE TABLE IF NOT EXISTS meta (schema_version INTEGER)")
     stated = index.execute("SELECT schema_version FROM meta").fetchall()
-    if not stated:
-        index.execute("INSERT INTO meta VALUES ($1)", [SCHEMA_VERSION])
-    elif stated[0][0] != SCHEMA_VERSION:
-        raise IndexUnavailable(f"{path} has format {stated[0][0]}, not {SCHEMA_VERSION}")
+    if stated and stated[0][0] > INDEX_VERSION:
+        raise IndexUnavailable(f"{path} has format {stated[0][0]}, newer than {INDEX_VERSION}")
+    if not stated or stated[0][0] < INDEX_VERSION:
+        for table in _TABLES:
+            index.execute(f"DROP TABLE IF EXISTS {table}")
+        index.execute("DELETE FROM meta")
+        index.execute("INSERT INTO meta VALUES ($1)", [INDEX_VERSION])
     for table, columns in _TABLES.items():
         declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
         index.execute(f"CREATE TABLE IF NOT EXISTS {table} ({declared})")
@@ -305,6 +316,10 @@ def _result_values(row: CaseResult) -> tuple[Any, ...]:
         latency.source_median_ns if latency else None,
         export.size_bytes if export else None,
         export.nodes if export else None,
+        comparable_yardsticks(row),
+        latency.hardware if latency else None,
+        latency.session_peak_bytes if latency else None,
+        latency.speedup.value if latency and latency.speedup else None,
         export.export_seconds if export else None,
         row.duration_s,
     )

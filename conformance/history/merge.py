@@ -76,7 +76,17 @@ def trend_point(header: RunHeader, row: CaseResult) -> TrendPoint:
         median_ns=row.latency.median_ns if row.latency else None,
         size_bytes=row.export.size_bytes if row.export else None,
         export_seconds=row.export.export_seconds if row.export else None,
+        yardsticks=comparable_yardsticks(row),
+        hardware=row.latency.hardware if row.latency else None,
     )
+
+
+def comparable_yardsticks(row: CaseResult) -> float | None:
+    """Latency in runs of the yardstick, unless something disturbed it."""
+    latency = row.latency
+    if latency is None or latency.yardstick is None or not latency.comparable:
+        return None
+    return latency.yardstick.value
 
 
 def _row(

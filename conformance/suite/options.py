@@ -35,6 +35,8 @@ class ZooOptions:
     #: Explain where the error comes from for every case, not only for failing ones.
     explain: bool
     isolation: Isolation
+    #: The run to compare with, as the user named it; None for the latest ones.
+    baseline: str | None
     #: (I, N): this run takes the I-th of N parts, counted from 1.
     shard: tuple[int, int] | None
 
@@ -101,6 +103,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="Explain where the error comes from for every case, not only for failing ones.",
     )
     group.addoption(
+        "--zoo-baseline",
+        metavar="RUN|REF|PATH",
+        help="What latencies are compared with: a run's id, a git reference that a run was made "
+        "of, or a path to a run or a report folder (default: the latest runs of --zoo-report).",
+    )
+    group.addoption(
         "--zoo-isolation",
         choices=get_args(Isolation),
         help="Run each stage in a child process, or inline in pytest's own, for a debugger: "
@@ -114,6 +122,7 @@ def add_options(parser: pytest.Parser) -> None:
         "zoo_seed",
         "zoo_mutate",
         "zoo_explain",
+        "zoo_baseline",
         "zoo_isolation",
     ):
         _add_ini(parser, name)
@@ -156,6 +165,7 @@ def read_options(config: pytest.Config) -> ZooOptions:
         mutants=_count(config, "zoo_mutate"),
         explain=_flag(config, "zoo_explain"),
         isolation=_isolation(_value(config, "zoo_isolation") or "child"),
+        baseline=_value(config, "zoo_baseline") or None,
         shard=_shard(_value(config, "zoo_shard")),
     )
 

@@ -16,6 +16,7 @@ from conformance.engine import Engine
 from conformance.errors import HistoryError, LoadError
 from conformance.execution.child import children
 from conformance.execution.inline import Inline
+from conformance.history import Baseline, find_baseline
 from conformance.model import TestRef
 from conformance.suite import items
 from conformance.suite.allure import describe
@@ -27,6 +28,7 @@ from conformance.tasks import Settings
 from conformance.zoo import LocatedCase, ZooError, read_zoo
 
 _SCRATCH = "conformance_scratch"
+_EARLIER_RUNS = "conformance_earlier_runs"
 
 
 class ZooSession:
@@ -62,10 +64,12 @@ class ZooSession:
         self._watch: Watch | None = None
         self._status = "finished"
         self._trouble: str | None = None
+        self._earlier_runs = [Path(run) for run in worker[_EARLIER_RUNS]] if worker else []
         if worker is None and not config.option.collectonly:
             everything = [c.case for found in unsharded.values() for c in found]
             try:
                 self._run = ZooRun(options, self._refs(cases), everything)
+                self._earlier_runs = [*find_baseline(options.report_dir, options.baseline)]
             except HistoryError as error:
                 shutil.rmtree(self._scratch, ignore_errors=True)
                 raise pytest.UsageError(str(error)) from error
@@ -96,6 +100,7 @@ class ZooSession:
     def pytest_configure_node(self, node: Any) -> None:
         """Workers share the controller's scratch folder."""
         node.workerinput[_SCRATCH] = str(self._scratch)
+        node.workerinput[_EARLIER_RUNS] = [str(run) for run in self._earlier_runs]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object | None) -> None:
@@ -152,6 +157,7 @@ class ZooSession:
             ),
             Inline(offline) if self._options.isolation == "inline" else children(offline),
             self._frameworks,
+            Baseline(self._earlier_runs),
         )
         terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
         if self._run is not None and terminal is not None:

@@ -231,3 +231,17 @@ def test_damage_in_any_block_is_found_before_it_is_built_upon(two_runs, write_ru
         with warnings.catch_warnings(record=True):
             update_index(two_runs)
         assert rows(two_runs, "SELECT count(DISTINCT hash(results)) FROM results")[0][0] >= 5
+
+
+def test_an_index_of_an_older_version_is_filled_anew(two_runs):
+    """An upgrade loses nothing, warns of nothing and leaves no second file."""
+    import duckdb
+
+    with duckdb.connect(str(two_runs / "history.duckdb")) as connection:
+        connection.execute("CREATE TABLE meta (schema_version INTEGER)")
+        connection.execute("INSERT INTO meta VALUES (1)")
+        connection.execute("CREATE TABLE results (file VARCHAR, run_id VARCHAR)")
+    update_index(two_runs)
+    assert rows(two_runs, "SELECT count(yardsticks) FROM results") == [(0,)]
+    assert rows(two_runs, "SELECT count(*) FROM results") == [(4,)]
+    assert not list(two_runs.glob("history.duckdb.*"))

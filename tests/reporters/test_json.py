@@ -10,6 +10,7 @@ from sample_report import HOSTILE, LOGITS, every_verdict, make_report, make_row
 
 from conformance.errors import HistoryError
 from conformance.evidence import (
+    BaselineLatency,
     DecisionParity,
     Divergence,
     ErrorStep,
@@ -24,6 +25,7 @@ from conformance.evidence import (
     OutputParity,
     PaddingCheck,
     ParityReport,
+    Ratio,
     ReducedModel,
     ShapeOutcome,
     ShapeProbe,
@@ -123,6 +125,12 @@ LATER = {
     "record": {"mutation", "explanation", "failure_folder"},
     "parity": {"decisions", "generalization"},
     "output": {"constant", "noise_sets", "set_aside"},
+    "latency": {
+        *("speedup", "yardstick", "yardstick_name", "hardware", "session_peak_bytes"),
+        *("contended", "unstable", "baseline", "samples_ns"),
+    },
+    "export": {"bundle", "model_digest"},
+    "trend_point": {"yardsticks", "hardware"},
 }
 
 
@@ -144,6 +152,8 @@ LATER = {
         ("divergence", Divergence, set()),
         ("reduced_model", ReducedModel, set()),
         ("latency", LatencyResult, set()),
+        ("baseline_latency", BaselineLatency, set()),
+        ("ratio", Ratio, set()),
         ("export", ExportResult, set()),
         ("trend_point", TrendPoint, set()),
     ],
