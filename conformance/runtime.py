@@ -37,13 +37,14 @@ def require_provider(provider: str) -> str:
     return name
 
 
-def create_session(
+def create_session(  # noqa: PLR0913 - each is a choice of ONNX Runtime's
     model: Path,
     provider: str,
     *,
     intra_op_threads: int = 1,
     optimize: bool = True,
     profile_prefix: Path | None = None,
+    optimized: Path | None = None,
 ) -> Any:
     """An ``onnxruntime.InferenceSession`` that runs on ``provider``, or an error.
 
@@ -55,6 +56,8 @@ def create_session(
         intra_op_threads: threads within an operator.
         optimize: rewrite the graph first, as ONNX Runtime does by default.
         profile_prefix: where to write a profile, for :func:`run_profiled`.
+        optimized: where to write the graph that it runs; such a session is not for running,
+            its weights are not packed.
 
     Raises:
         ProviderAbsent: when this ONNX Runtime does not carry the provider.
@@ -73,6 +76,9 @@ def create_session(
     if profile_prefix is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile_prefix)
+    if optimized is not None:
+        options.optimized_model_filepath = str(optimized)
+        options.add_session_config_entry("session.disable_prepacking", "1")
     try:
         session = onnxruntime.InferenceSession(str(model), options, providers=[name])
     except Exception as error:

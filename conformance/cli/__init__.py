@@ -14,6 +14,7 @@ from typing import Any
 from conformance import __version__
 from conformance.cli.cache import add_cache
 from conformance.cli.pack import add_pack
+from conformance.cli.profile import add_profile
 from conformance.cli.replay import add_replay
 from conformance.cli.report import add_report
 from conformance.cli.zoo import add_zoo
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add_zoo(commands)
     add_replay(commands)
     add_pack(commands)
+    add_profile(commands)
     add_cache(commands)
     add_report(commands)
     return parser

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,6 +14,7 @@ from pydantic import JsonValue
 from conformance.model import CaseResult, RunReport, Verdict
 from conformance.reporters import findings, sparkline, wording
 from conformance.reporters.findings import Mark
+from conformance.reporters.page import inlined, page_environment
 from conformance.reporters.sparkline import Sparkline
 from conformance.reporters.waterfall import waterfall
 
@@ -45,16 +44,7 @@ class _Row:
 
 def report_html(report: RunReport) -> str:
     """The report as one self-contained page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("conformance.reporters"),
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters |= {
         "duration": wording.duration,
         "elapsed": wording.elapsed,
@@ -81,7 +71,7 @@ def report_html(report: RunReport) -> str:
     }
     environment.globals |= {"nothing": wording.NOTHING}
     rows = [_row(row, report) for row in report.cases]
-    return environment.get_template("index.html.j2").render(
+    html: str = environment.get_template("index.html.j2").render(
         report=report,
         status=report.footer.status if report.footer else "crashed",
         took=_took(report),
@@ -92,30 +82,10 @@ def report_html(report: RunReport) -> str:
         ],
         meanings=_MEANINGS,
         spark=sparkline,
-        style=_inlined("report.css"),
-        script=_inlined("report.js"),
+        style=inlined("report.css"),
+        script=inlined("report.js"),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Inlined:
-    """A file of this package inside the page, and the digest by which the page admits it."""
-
-    text: Any
-    digest: str
-
-
-def _inlined(name: str) -> _Inlined:
-    from markupsafe import Markup
-
-    text = files("conformance.reporters").joinpath("templates", name).read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return _Inlined(Markup(text), f"sha256-{digest}")  # noqa: S704 - our own file
-
-
-def _shown(value: Any) -> Any:
-    """Spell out control characters of whatever the template shows; escaping comes after."""
-    return value if hasattr(value, "__html__") else wording.inert(str(value))
+    return html
 
 
 def _row(case: CaseResult, report: RunReport) -> _Row:

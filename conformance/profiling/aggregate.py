@@ -1,0 +1,135 @@
+"""Add the executions of all runs up, per node and per operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+from conformance.profiling.events import Call, NodeId, Run
+from conformance.profiling.result import OperatorTime, OutsideTime
+
+_NS_PER_US = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class NodeKey:
+    """A node of the graph that was run, with the nodes whose subgraphs it stands in."""
+
+    node: NodeId
+    provider: str
+    inside: tuple[NodeId, ...] = ()
+
+
+@dataclass(slots=True)
+class Spent:
+    """What one node, or several, took."""
+
+    #: Own time in each run, in microseconds.
+    per_run_us: list[int]
+    calls: int = 0
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def total_ns(self) -> int:
+        """Of all runs."""
+        return _NS_PER_US * sum(self.per_run_us)
+
+    @property
+    def median_ns(self) -> int:
+        """Of the time in one run."""
+        return round(_NS_PER_US * median(self.per_run_us))
+
+    @property
+    def calls_per_run(self) -> float:
+        """Mean number of executions in a run."""
+        return round(self.calls / len(self.per_run_us), 3)
+
+
+@dataclass(slots=True)
+class Spending:
+    """Where the time of the counted runs went."""
+
+    #: Duration of each run, in microseconds.
+    runs_us: list[int] = field(default_factory=list)
+    nodes: dict[NodeKey, Spent] = field(default_factory=dict)
+
+    @property
+    def total_ns(self) -> int:
+        """Of all runs."""
+        return _NS_PER_US * sum(self.runs_us)
+
+    @property
+    def median_ns(self) -> int:
+        """Of one run."""
+        return round(_NS_PER_US * median(self.runs_us))
+
+    def share(self, spent: Spent) -> float:
+        """Of the time of the faster half of the runs, from 0 to 1.
+
+        Where another process gets in between, whichever kernel was running seems slow.
+        """
+        runs = range(len(self.runs_us))
+        quiet = sorted(runs, key=lambda run: self.runs_us[run])[: (len(runs) + 1) // 2]
+        whole = sum(self.runs_us[run] for run in quiet)
+        return round(sum(spent.per_run_us[run] for run in quiet) / whole, 6) if whole else 0.0
+
+    def outside(self) -> OutsideTime:
+        """What was in no kernel."""
+        rest = list(self.runs_us)
+        for spent in self.nodes.values():
+            rest = [left - own for left, own in zip(rest, spent.per_run_us, strict=True)]
+        spent = Spent(rest)
+        return OutsideTime(spent.total_ns, spent.median_ns, self.share(spent))
+
+    def operators(self) -> tuple[OperatorTime, ...]:
+        """All nodes by operator and provider, the slowest first."""
+        together = self._grouped(lambda key: (key.node.op_type, key.provider))
+        found = [
+            OperatorTime(
+                op_type,
+                provider,
+                nodes,
+                spent.calls_per_run,
+                spent.total_ns,
+                spent.median_ns,
+                self.share(spent),
+            )
+            for (op_type, provider), (nodes, spent) in together.items()
+        ]
+        return tuple(sorted(found, key=lambda operator: -operator.share))
+
+    def _grouped(
+        self, group: Callable[[NodeKey], tuple[str, str]]
+    ) -> Mapping[tuple[str, str], tuple[int, Spent]]:
+        found: dict[tuple[str, str], tuple[int, Spent]] = {}
+        for key, spent in self.nodes.items():
+            nodes, sum_ = found.get(group(key), (0, Spent([0] * len(self.runs_us))))
+            per_run = [a + b for a, b in zip(sum_.per_run_us, spent.per_run_us, strict=True)]
+            found[group(key)] = (nodes + 1, Spent(per_run, sum_.calls + spent.calls))
+        return found
+
+
+def add_up(runs: Iterable[Run]) -> Spending:
+    """The own time of every node in every run; a node that a run did not reach took none."""
+    spending = Spending()
+    for number, run in enumerate(runs):
+        spending.runs_us.append(run.duration_us)
+        for spent in spending.nodes.values():
+            spent.per_run_us.append(0)
+        _add(spending, number, run.calls, ())
+    return spending
+
+
+def _add(
+    spending: Spending, number: int, calls: Iterable[Call], inside: tuple[NodeId, ...]
+) -> None:
+    for call in calls:
+        key = NodeKey(call.node, call.provider, inside)
+        spent = spending.nodes.get(key)
+        if spent is None:
+            spent = spending.nodes[key] = Spent([0] * (number + 1))
+        spent.per_run_us[number] += call.own_us
+        spent.calls += 1
+        spent.outputs = call.outputs
+        _add(spending, number, call.inner, (*inside, call.node))

@@ -1,0 +1,47 @@
+"""What every page of ours has: a template that escapes, and its style inside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from conformance.reporters import wording
+
+
+@dataclass(frozen=True, slots=True)
+class Inlined:
+    """A file of this package inside the page, and the digest by which the page admits it."""
+
+    text: Any
+    digest: str
+
+
+def inlined(name: str) -> Inlined:
+    """A file among the templates, to stand in the page as it is."""
+    from markupsafe import Markup
+
+    text = files("conformance.reporters").joinpath("templates", name).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Inlined(Markup(text), f"sha256-{digest}")  # noqa: S704 - our own file
+
+
+def page_environment() -> Any:
+    """A ``jinja2.Environment`` in which whatever is shown is inert."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("conformance.reporters"),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _shown(value: Any) -> Any:
+    """Spell out control characters of whatever the template shows; escaping comes after."""
+    return value if hasattr(value, "__html__") else wording.inert(str(value))

@@ -1,0 +1,158 @@
+"""A profile at a terminal: what was run, the operators, the slowest nodes."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from conformance.profiling import NodeTime, Profile
+from conformance.reporters.wording import NOTHING, duration, inert, two_digits
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+_BAR_COLUMNS = 16
+#: Columns from which a node's name has a column of its own.
+_ROOMY = 110
+
+
+def render_profile(profile: Profile, top: int, width: int, *, color: bool) -> str:
+    """The text of a profile.
+
+    Args:
+        profile: to be shown.
+        top: how many operators and nodes are listed.
+        width: of the terminal, in columns.
+        color: whether the terminal understands colours; ``NO_COLOR`` overrules it.
+    """
+    from rich.console import Console
+
+    out = io.StringIO()
+    colored = color and not os.environ.get("NO_COLOR")
+    console = Console(
+        file=out,
+        width=width,
+        force_terminal=colored,
+        color_system="standard" if colored else None,
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    for part in _parts(profile, top, compact=width < _ROOMY):
+        console.print(part)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def headline(profile: Profile) -> str:
+    """How long a run took, with the profiler and without, and what of it was in no kernel."""
+    return (
+        f"{duration(profile.median_ns)} a run under the profiler, "
+        f"{percent(profile.outside.share)} of that outside of kernels; "
+        f"{duration(profile.unprofiled_median_ns)} without the profiler"
+    )
+
+
+def percent(share: float) -> str:
+    """``0.42%``, ``3.1%``, ``48%``."""
+    return f"{two_digits(100 * share)}%"
+
+
+def calls(count: float) -> str:
+    """Executions in a run: whole, or with the two digits that a branch needs."""
+    return f"{count:g}" if count == int(count) else f"{count:.2f}"
+
+
+def place(node: NodeTime) -> str:
+    """Module and source line, or the exporter's nodes where it wrote neither down."""
+    known = [word for word in (node.module, node.source) if word]
+    if known:
+        return ", ".join(known)
+    names = [name for name in node.origins if name != node.node]
+    return f"node {names[0]}" if names else NOTHING
+
+
+def rest(nodes: Sequence[NodeTime], top: int) -> tuple[int, float]:
+    """How many nodes are not among the first, and their share."""
+    left = nodes[top:]
+    return len(left), sum(node.share for node in left)
+
+
+def _parts(profile: Profile, top: int, *, compact: bool) -> list[RenderableType]:
+    from rich.text import Text
+
+    runs = f"{profile.runs} runs after {profile.warm_up_runs} to warm up"
+    threads = "1 thread" if profile.threads == 1 else f"{profile.threads} threads"
+    lines = [
+        f"{profile.case} on {profile.provider}, {threads}, {runs}",
+        f"onnxruntime {profile.onnxruntime}, {profile.cpu}",
+        f"inputs: {', '.join(profile.inputs) or 'none'} ({profile.inputs_from})",
+        headline(profile),
+    ]
+    parts: list[RenderableType] = [Text(inert(line)) for line in lines]
+    parts += [Text(""), _operators(profile, top), Text(""), _nodes(profile, top, compact=compact)]
+    parts += [Text(f"note: {inert(note)}", style="yellow") for note in profile.notes]
+    return parts
+
+
+def _operators(profile: Profile, top: int) -> Table:
+    several = len({operator.provider for operator in profile.operators}) > 1
+    table = _table("operator", *(["provider"] if several else []), "nodes", "calls")
+    for operator in profile.operators[:top]:
+        given = [operator.op_type, *([operator.provider] if several else [])]
+        given += [str(operator.nodes), calls(operator.calls)]
+        _add(table, given, operator.median_ns, operator.share)
+    left = profile.operators[top:]
+    if left:
+        text = f"{len(left)} more"
+        _add(table, [text, *[""] * (2 + several)], None, sum(other.share for other in left))
+    outside = profile.outside
+    given = ["outside of kernels", *[""] * (2 + several)]
+    _add(table, given, outside.median_ns, outside.share)
+    return table
+
+
+def _nodes(profile: Profile, top: int, *, compact: bool) -> Table:
+    table = _table("slowest nodes", *([] if compact else ["from"]), "operator", "calls")
+    for node in profile.nodes[:top]:
+        name = " > ".join((*node.inside, node.node))
+        columns = [f"{name}\n  {place(node)}"] if compact else [name, place(node)]
+        _add(table, [*columns, node.op_type, calls(node.calls)], node.median_ns, node.share)
+    left, share = rest(profile.nodes, top)
+    if left:
+        _add(table, [f"{left} more", *[""] * (2 if compact else 3)], None, share)
+    return table
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in columns:
+        number = column in ("nodes", "calls")
+        table.add_column(
+            column, justify="right" if number else "left", overflow="fold", no_wrap=number
+        )
+    table.add_column("a run", justify="right", no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=_BAR_COLUMNS)
+    return table
+
+
+def _add(table: Table, given: list[str], median_ns: int | None, share: float) -> None:
+    from rich.bar import Bar
+    from rich.text import Text
+
+    figures = [NOTHING if median_ns is None else duration(median_ns), percent(share)]
+    bar = Bar(1.0, 0.0, min(max(share, 0.0), 1.0), width=_BAR_COLUMNS, color="cyan")
+    # one line per name: a line feed in one would look like a row of its own
+    texts = [Text("\n".join(_one_line(part) for part in text.split("\n  "))) for text in given]
+    table.add_row(*texts, *map(Text, figures), bar)
+
+
+def _one_line(text: str) -> str:
+    return inert(text).replace("\n", "\\n").replace("\t", "\\t")
