@@ -27,7 +27,7 @@ def add_profile(commands: Any) -> None:
 
     profile = commands.add_parser(
         "profile",
-        help="show where the time of a model's run goes, by operator and source module",
+        help="show where the time of a model's run goes",
         description="Runs a converted model under ONNX Runtime's profiler and shows the time per\n"
         "operator and the slowest nodes, with the module and the line of the source\n"
         "that they come from. Fused nodes are traced back to the exporter's own.\n\n"

@@ -14,7 +14,7 @@ from conformance.model import Verdict, from_json
 from conformance.profiling.result import Profile
 from conformance.profiling.subject import Subject
 
-_PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.profiling")
+_PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.profiling.measure")
 
 
 class NotProfiled(ConformanceError):

@@ -96,8 +96,10 @@ class Profile:
     #: Of all counted runs, by the profiler's ``model_run``.
     total_ns: int
     median_ns: int
-    #: Median of as many runs of another session without profiler, by the clock around them.
-    unprofiled_median_ns: int
+    #: Of one run, by the clock around the call from Python.
+    called_median_ns: int
+    #: The same in a session without the profiler.
+    unprofiled_called_median_ns: int
     outside: OutsideTime
     #: The slowest first.
     operators: tuple[OperatorTime, ...]
