@@ -64,27 +64,30 @@ class Spending:
         """Of one run."""
         return round(_NS_PER_US * median(self.runs_us))
 
-    def share(self, spent: Spent) -> float:
-        """Of the time of the faster half of the runs, from 0 to 1.
+    def shares(self) -> dict[NodeKey, float]:
+        """What each node takes of a typical run, from 0 to 1: of the sum of all medians.
 
-        Where another process gets in between, whichever kernel was running seems slow.
+        By medians, because whichever kernel another process gets in between of is slow once.
         """
-        runs = range(len(self.runs_us))
-        quiet = sorted(runs, key=lambda run: self.runs_us[run])[: (len(runs) + 1) // 2]
-        whole = sum(self.runs_us[run] for run in quiet)
-        return round(sum(spent.per_run_us[run] for run in quiet) / whole, 6) if whole else 0.0
+        whole = self._typical_ns
+        return {
+            key: round(spent.median_ns / whole, 6) if whole else 0.0
+            for key, spent in self.nodes.items()
+        }
 
     def outside(self) -> OutsideTime:
         """What was in no kernel."""
-        rest = list(self.runs_us)
-        for spent in self.nodes.values():
-            rest = [left - own for left, own in zip(rest, spent.per_run_us, strict=True)]
-        spent = Spent(rest)
-        return OutsideTime(spent.total_ns, spent.median_ns, self.share(spent))
+        rest, whole = self._rest, self._typical_ns
+        share = round(rest.median_ns / whole, 6) if whole else 0.0
+        return OutsideTime(rest.total_ns, rest.median_ns, share)
 
     def operators(self) -> tuple[OperatorTime, ...]:
         """All nodes by operator and provider, the slowest first."""
         together = self._grouped(lambda key: (key.node.op_type, key.provider))
+        shares: dict[tuple[str, str], float] = {}
+        for key, share in self.shares().items():
+            group = (key.node.op_type, key.provider)
+            shares[group] = shares.get(group, 0.0) + share
         found = [
             OperatorTime(
                 op_type,
@@ -93,11 +96,22 @@ class Spending:
                 spent.calls_per_run,
                 spent.total_ns,
                 spent.median_ns,
-                self.share(spent),
+                round(shares[op_type, provider], 6),
             )
             for (op_type, provider), (nodes, spent) in together.items()
         ]
         return tuple(sorted(found, key=lambda operator: -operator.share))
+
+    @property
+    def _rest(self) -> Spent:
+        left = list(self.runs_us)
+        for spent in self.nodes.values():
+            left = [whole - own for whole, own in zip(left, spent.per_run_us, strict=True)]
+        return Spent(left)
+
+    @property
+    def _typical_ns(self) -> int:
+        return self._rest.median_ns + sum(spent.median_ns for spent in self.nodes.values())
 
     def _grouped(
         self, group: Callable[[NodeKey], tuple[str, str]]

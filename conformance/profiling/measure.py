@@ -68,7 +68,10 @@ def measure(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         called_ns, spending = _profiled(payload, feeds, Path(folder) / "ort")
         optimized = _optimized(model, provider, threads, Path(folder) / "optimized.onnx")
     origins = Origins(exported, optimized)
-    nodes = [_node(key, spent, spending, origins.of(key)) for key, spent in spending.nodes.items()]
+    nodes = [
+        _node(key, spending.nodes[key], share, origins.of(key))
+        for key, share in spending.shares().items()
+    ]
     profile = Profile(
         case=payload["case"],
         provider=provider,
@@ -153,7 +156,7 @@ def _optimized(model: Path, provider: str, threads: int, out: Path) -> Any | Non
     return graph
 
 
-def _node(key: NodeKey, spent: Spent, spending: Spending, origin: Origin) -> NodeTime:
+def _node(key: NodeKey, spent: Spent, share: float, origin: Origin) -> NodeTime:
     return NodeTime(
         node=key.node.name,
         op_type=key.node.op_type,
@@ -162,7 +165,7 @@ def _node(key: NodeKey, spent: Spent, spending: Spending, origin: Origin) -> Nod
         calls=spent.calls_per_run,
         total_ns=spent.total_ns,
         median_ns=spent.median_ns,
-        share=spending.share(spent),
+        share=share,
         outputs=spent.outputs,
         traced=origin.traced,
         origins=origin.nodes,

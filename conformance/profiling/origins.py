@@ -203,14 +203,16 @@ def _is(node: Any, wanted: NodeId) -> bool:
 
 
 def _modules(nodes: Iterable[Any]) -> str | None:
-    """The module of all nodes: what is common to their names, else several names."""
+    """The module of all nodes, as ``encoder.layer.0: query, key`` where there are several."""
     found = list(dict.fromkeys(name for name in map(_module, nodes) if name))
     if len(found) > 1:
         separator = "/" if any("/" in name for name in found) else "."
         parts = zip(*(name.split(separator) for name in found), strict=False)
         common = list(_while_same(parts))
         if common:
-            return separator.join(common)
+            below = (name.split(separator)[len(common) :][:1] for name in found)
+            names = _together(part for parts in below for part in parts)
+            return f"{separator.join(common)}: {names}" if names else separator.join(common)
     return _together(found)
 
 

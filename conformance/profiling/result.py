@@ -41,7 +41,7 @@ class NodeTime:
     total_ns: int
     #: Of the time that it took in a run.
     median_ns: int
-    #: Of the time of the faster half of the runs, from 0 to 1: there, little got in between.
+    #: Its median in the sum of all nodes' medians and of what is outside, from 0 to 1.
     share: float
     #: Dtype and shape of each output in the last run, ``float[2,9,32]``.
     outputs: tuple[str, ...]

@@ -67,12 +67,12 @@ def test_a_node_that_a_run_did_not_reach_took_no_time_in_it(tmp_path):
 
 
 def test_an_interrupted_run_does_not_decide_who_is_slow(tmp_path):
-    """Shares are of the faster half: a kernel that was preempted once is not the slowest."""
+    """Shares are of medians: a kernel that was preempted once is not the slowest."""
     slow = one_run(600, add=20_000)
     slow[-2:] = [span(EXECUTE, 602, 20_095), span(RUN, 600, 20_100)]
     events = one_run(0) + one_run(200) + one_run(400) + slow
     spending = add_up(read_runs(written(tmp_path / "p.json", events)))
-    shares = {key.node.name: spending.share(spent) for key, spent in spending.nodes.items()}
+    shares = {key.node.name: share for key, share in spending.shares().items()}
     assert shares == {"loop": 0.2, "step": 0.4, "sum": 0.2}
     assert spending.outside().share == 0.2
 

@@ -33,10 +33,10 @@ def test_every_rewritten_node_is_traced_to_its_parts(tmp_path):
     """A Conv that became one with a Relu has both nodes, and what their modules have in common."""
     found = traced(tmp_path, convolutional())
     assert found["Gemm"].nodes == ("linear", "bias")
-    assert (found["Gemm"].traced, found["Gemm"].module) == (Traced.OUTPUTS, "head")
+    assert (found["Gemm"].traced, found["Gemm"].module) == (Traced.OUTPUTS, "head: product, bias")
     conv = next(origin for op, origin in found.items() if "Conv" in op)
     assert conv.nodes == ("conv", "act")
-    assert conv.module == "stem"
+    assert conv.module == "stem: conv, act"
     assert conv.source == "net.py:7"
     assert not any(origin.traced is Traced.UNKNOWN for origin in found.values())
 
@@ -91,10 +91,11 @@ def test_what_cannot_be_traced_is_unknown():
 @pytest.mark.parametrize(
     ("modules", "told"),
     [
-        (["encoder.layer.0.query", "encoder.layer.0.key"], "encoder.layer.0"),
+        (["encoder.layer.0.query", "encoder.layer.0.key"], "encoder.layer.0: query, key"),
+        (["block.out", "block", "block.out.norm"], "block: out"),
         (["conv", "act"], "conv, act"),
         (["a", "b", "c", "d", "e"], "a, b, c, 2 more"),
-        (["layer.1", "layer.10"], "layer"),
+        (["layer.1", "layer.10"], "layer: 1, 10"),
     ],
 )
 def test_several_modules_are_told_by_what_they_share(modules, told):

@@ -154,4 +154,4 @@ def test_the_text_fits_a_narrow_terminal():
     """At 80 columns, the module stands below the node, and no line is longer."""
     lines = render_profile(sample(), 5, 80, color=False).splitlines()
     assert max(map(len, lines)) <= 80
-    assert any(line.startswith("  encoder.layer.0.query, model.py:41") for line in lines)
+    assert any(line.startswith("  encoder.layer.0.query") for line in lines)
