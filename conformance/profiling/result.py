@@ -96,10 +96,10 @@ class Profile:
     #: Of all counted runs, by the profiler's ``model_run``.
     total_ns: int
     median_ns: int
-    #: Of one run, by the clock around the call from Python.
-    called_median_ns: int
+    #: Of the fastest run, by the clock around the call from Python.
+    fastest_ns: int
     #: The same in a session without the profiler.
-    unprofiled_called_median_ns: int
+    unprofiled_fastest_ns: int
     outside: OutsideTime
     #: The slowest first.
     operators: tuple[OperatorTime, ...]

@@ -51,8 +51,8 @@ def headline(profile: Profile) -> str:
     """How long a run took, what of it was in no kernel, and what the profiler adds."""
     return (
         f"{duration(profile.median_ns)} a run in ONNX Runtime, {percent(profile.outside.share)} of "
-        f"it outside of kernels; a call takes {duration(profile.called_median_ns)} under the "
-        f"profiler, {duration(profile.unprofiled_called_median_ns)} without it"
+        f"it outside of kernels; the fastest call took {duration(profile.fastest_ns)} under the "
+        f"profiler, {duration(profile.unprofiled_fastest_ns)} without it"
     )
 
 
