@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -83,22 +83,21 @@ class Spending:
 
     def operators(self) -> tuple[OperatorTime, ...]:
         """All nodes by operator and provider, the slowest first."""
-        together = self._grouped(lambda key: (key.node.op_type, key.provider))
-        shares: dict[tuple[str, str], float] = {}
-        for key, share in self.shares().items():
-            group = (key.node.op_type, key.provider)
-            shares[group] = shares.get(group, 0.0) + share
+        groups: dict[tuple[str, str], list[NodeKey]] = {}
+        for key in self.nodes:
+            groups.setdefault((key.node.op_type, key.provider), []).append(key)
+        shares = self.shares()
         found = [
             OperatorTime(
                 op_type,
                 provider,
-                nodes,
-                spent.calls_per_run,
-                spent.total_ns,
-                spent.median_ns,
-                round(shares[op_type, provider], 6),
+                len(keys),
+                round(sum(self.nodes[key].calls_per_run for key in keys), 3),
+                sum(self.nodes[key].total_ns for key in keys),
+                sum(self.nodes[key].median_ns for key in keys),
+                round(sum(shares[key] for key in keys), 6),
             )
-            for (op_type, provider), (nodes, spent) in together.items()
+            for (op_type, provider), keys in groups.items()
         ]
         return tuple(sorted(found, key=lambda operator: -operator.share))
 
@@ -112,16 +111,6 @@ class Spending:
     @property
     def _typical_ns(self) -> int:
         return self._rest.median_ns + sum(spent.median_ns for spent in self.nodes.values())
-
-    def _grouped(
-        self, group: Callable[[NodeKey], tuple[str, str]]
-    ) -> Mapping[tuple[str, str], tuple[int, Spent]]:
-        found: dict[tuple[str, str], tuple[int, Spent]] = {}
-        for key, spent in self.nodes.items():
-            nodes, sum_ = found.get(group(key), (0, Spent([0] * len(self.runs_us))))
-            per_run = [a + b for a, b in zip(sum_.per_run_us, spent.per_run_us, strict=True)]
-            found[group(key)] = (nodes + 1, Spent(per_run, sum_.calls + spent.calls))
-        return found
 
 
 def add_up(runs: Iterable[Run]) -> Spending:

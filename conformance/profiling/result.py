@@ -63,6 +63,7 @@ class OperatorTime:
     nodes: int
     calls: float
     total_ns: int
+    #: Sum of the medians of its nodes.
     median_ns: int
     share: float
 
