@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -37,6 +38,8 @@ class ZooOptions:
     isolation: Isolation
     #: The run to compare with, as the user named it; None for the latest ones.
     baseline: str | None
+    #: Where the latencies go in the form of pytest-benchmark; None for nowhere.
+    benchmark_json: Path | None
     #: (I, N): this run takes the I-th of N parts, counted from 1.
     shard: tuple[int, int] | None
 
@@ -114,6 +117,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="Run each stage in a child process, or inline in pytest's own, for a debugger: "
         "there a crash or a hang ends the run, and no limit holds (default: child).",
     )
+    group.addoption(
+        "--zoo-benchmark-json",
+        metavar="PATH",
+        help="Write the latencies to a file that `pytest-benchmark compare` reads; needs the "
+        "extra 'benchmark'.",
+    )
     for name in ("zoo", "zoo_report", "zoo_cache_dir", "zoo_no_cache", "zoo_offline"):
         _add_ini(parser, name)
     for name in (
@@ -124,6 +133,7 @@ def add_options(parser: pytest.Parser) -> None:
         "zoo_explain",
         "zoo_baseline",
         "zoo_isolation",
+        "zoo_benchmark_json",
     ):
         _add_ini(parser, name)
 
@@ -142,7 +152,8 @@ def read_options(config: pytest.Config) -> ZooOptions:
     at its own folder.
 
     Raises:
-        pytest.UsageError: for a malformed shard, seed, isolation or number of mutants.
+        pytest.UsageError: for a malformed shard, seed, isolation or number of mutants, and for
+            a form of output whose package is missing.
     """
     here = config.invocation_params.dir
     named = config.getoption("--zoo")
@@ -166,6 +177,7 @@ def read_options(config: pytest.Config) -> ZooOptions:
         explain=_flag(config, "zoo_explain"),
         isolation=_isolation(_value(config, "zoo_isolation") or "child"),
         baseline=_value(config, "zoo_baseline") or None,
+        benchmark_json=_benchmark_json(_value(config, "zoo_benchmark_json"), here),
         shard=_shard(_value(config, "zoo_shard")),
     )
 
@@ -195,6 +207,17 @@ def _isolation(text: str) -> Isolation:
         if text == known:
             return cast("Isolation", known)
     raise pytest.UsageError(f"--zoo-isolation takes child or inline, not '{text}'")
+
+
+def _benchmark_json(text: str, here: Path) -> Path | None:
+    if not text:
+        return None
+    if find_spec("pytest_benchmark") is None:
+        raise pytest.UsageError(
+            "--zoo-benchmark-json needs pytest-benchmark: "
+            "pip install 'pytest-onnx-conformance[benchmark]'"
+        )
+    return (here / text).resolve()
 
 
 def _shard(text: str) -> tuple[int, int] | None:

@@ -32,6 +32,7 @@ from conformance.model import (
     from_json,
 )
 from conformance.reporters import write_reports
+from conformance.reporters.benchmark_json import write_benchmark_json
 from conformance.suite.options import ZooOptions
 
 
@@ -98,6 +99,8 @@ class ZooRun:
         update_index(self._options.report_dir)
         self.report = load_report(self._options.report_dir, self._run_id)
         write_reports(self.report, self._options.report_dir)
+        if self._options.benchmark_json:
+            write_benchmark_json(self.report, self._options.benchmark_json)
         return self.report
 
     def _header(self) -> RunHeader:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -422,3 +423,28 @@ def test_collecting_imports_no_framework(suite):
     )
     suite.zoo("Honest")
     suite.run("--co", "-s").stdout.fnmatch_lines(["LOADED []"])
+
+
+@XDIST
+def test_latencies_are_written_for_pytest_benchmark(suite, workers):
+    """``--zoo-benchmark-json`` gives one file of all timed rows, with and without workers."""
+    pytest.importorskip("pytest_benchmark")
+    suite.zoo("Honest", "Raises")
+    result = suite.run(*workers, "--zoo-benchmark-json", "bench/run.json")
+    assert result.ret == 1
+    document = json.loads((suite.path / "bench" / "run.json").read_text())
+    (benchmark,) = document["benchmarks"]
+    assert benchmark["fullname"] == f"test_latency[{CASE}-cpu]"
+    timed = next(case["latency"] for case in suite.report["cases"] if case["latency"])
+    assert benchmark["stats"]["rounds"] == timed["runs"]
+    assert benchmark["stats"]["median"] == pytest.approx(timed["median_ns"] / 1e9, abs=1e-9)
+
+
+def test_latencies_for_pytest_benchmark_need_it(suite):
+    """Without its package the option is refused before any model is converted."""
+    suite.zoo("Honest")
+    conftest = "import sys; sys.modules['pytest_benchmark'] = None  # as if not installed"
+    (suite.path / "conftest.py").write_text(conftest)
+    result = suite.run("-p", "no:benchmark", "--zoo-benchmark-json", "run.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*pip install 'pytest-onnx-conformance?benchmark?'*"])
