@@ -133,21 +133,22 @@ def _outliers(y: _Floats) -> NDArray[np.bool_]:
 
 
 def _best_fit(y: _Floats, w: _Floats) -> _Fit:
-    """The fit with the best information criterion among those of all penalties gamma.
-
-    Minimized is ``PENALTY * ln(n) / (n - SHORT) * segments + ln(error)``, where error is that
-    of :func:`_correlated_error`.
-    """
-    penalty = PENALTY * math.log(len(y)) / max(len(y) - SHORT, 1)
-    floor = _RESOLUTION * len(y)
-
-    def criterion(fit: _Fit) -> float:
-        return penalty * len(fit.ends) + math.log(floor + _correlated_error(y, w, fit.ends))
-
-    return min(_fits(y, w, penalty), key=criterion)
+    """The fit with the least criterion among those of all penalties gamma."""
+    return min(_fits(y, w), key=lambda fit: _criterion(y, w, fit.ends))
 
 
-def _fits(y: _Floats, w: _Floats, penalty: float) -> Iterator[_Fit]:
+def _criterion(y: _Floats, w: _Floats, ends: tuple[int, ...]) -> float:
+    """What a fit costs: its segments, and the logarithm of the error that it leaves."""
+    error = _RESOLUTION * len(y) + _correlated_error(y, w, ends)
+    return _penalty(len(y)) * len(ends) + math.log(error)
+
+
+def _penalty(n: int) -> float:
+    """By how much a step must lower the logarithm of the error."""
+    return PENALTY * math.log(n) / max(n - SHORT, 1)
+
+
+def _fits(y: _Floats, w: _Floats) -> Iterator[_Fit]:
     """The fits that solve the problem for some gamma, from one segment to many.
 
     All of them are found by asking at the gamma at which two known ones cost the same, until
@@ -158,7 +159,7 @@ def _fits(y: _Floats, w: _Floats, penalty: float) -> Iterator[_Fit]:
     yield flat
     if len(y) < 2 * MIN_POINTS or flat.cost == 0:
         return
-    finest = _finest(y, w, penalty)
+    finest = _finest(y, w)
     open_ = [(flat, finest)]
     yield finest
     while open_:
@@ -171,13 +172,14 @@ def _fits(y: _Floats, w: _Floats, penalty: float) -> Iterator[_Fit]:
             open_ += [(coarse, between), (between, fine)]
 
 
-def _finest(y: _Floats, w: _Floats, penalty: float) -> _Fit:
+def _finest(y: _Floats, w: _Floats) -> _Fit:
     """A fit with at least as many segments as the best one.
 
-    By the criterion, the best fit also solves the problem for a gamma of at least ``penalty``
-    times its own cost, and a fit for a smaller gamma costs no more. So gamma may rise to
-    ``penalty`` times the cost of a fit that is too fine, again and again.
+    By the criterion, but for the correlation, the best fit also solves the problem for a gamma
+    of at least the penalty times its own cost, and a fit for a smaller gamma costs no more. So
+    gamma may rise to the penalty times the cost of a fit that is too fine, again and again.
     """
+    penalty = _penalty(len(y))
     gamma = 0.0
     while True:
         fit = _potts(y, w, gamma)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.trend.steps import detect_steps
+from conformance.trend.steps import _best_fit, _criterion, _potts, detect_steps
 
 NOISES = {
     "gaussian": lambda rng, n: rng.normal(size=n),
@@ -145,6 +145,13 @@ def test_uncertain_points_weigh_less():
     assert starts(series, list(doubted)) == [0]
 
 
+def test_nights_that_resemble_each_other_are_no_steps():
+    """Noise that wanders, a correlation of 0.7, is told from a level that changed."""
+    rng = np.random.default_rng(10)
+    alarms = sum(len(detect_steps(100 + correlated(rng, 60, 0.7))) > 1 for _ in range(100))
+    assert alarms <= 3
+
+
 def test_a_drift_below_the_noise_is_no_step():
     """What moves less over its whole length than single points do is not reported."""
     rng = np.random.default_rng(8)
@@ -232,12 +239,23 @@ def cost(values, ends):
     )
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_no_penalty_gives_a_better_fit(seed):
+    """Of the fits of all penalties the one with the least criterion is taken."""
+    rng = np.random.default_rng(seed)
+    values = with_steps(rng, rng.permutation(8) * 2.0, 8)
+    values /= np.ptp(values)
+    weights = np.ones(len(values))
+    others = {_potts(values, weights, gamma).ends for gamma in np.geomspace(1e-3, 10, 80)}
+    least = min(_criterion(values, weights, ends) for ends in others)
+    chosen = _best_fit(values, weights).ends
+    assert _criterion(values, weights, chosen) <= least + 1e-9
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(4, 9), st.floats(0.05, 5))
 def test_the_fit_is_the_best_there_is(seed, points, gamma):
     """No division into levels of two points or more costs less: all of them are tried."""
-    from conformance.trend.steps import _potts
-
     values = np.random.default_rng(seed).normal(size=points)
     divisions = (
         (*inner, points)
