@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 MIN_POINTS = 2
 #: A step must lower the logarithm of the summed errors by PENALTY * ln(n) / (n - SHORT): the
 #: Schwarz criterion of Y.-C. Yao, Stat. Probab. Lett. 6, 1988, made stricter for short series,
-#: which chance fits more easily. Both numbers are those that keep false alarms below one series
-#: in a hundred at every length (docs/trend.md has the measured rates).
+#: which chance fits more easily. Both numbers are those that keep false alarms to about one
+#: series in a hundred at every length (docs/trend.md has the measured rates).
 PENALTY = 3.0
 SHORT = 3
 #: The largest correlation of successive points that may explain away a step. Unlimited, a random
