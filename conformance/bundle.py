@@ -27,7 +27,7 @@ import pydantic
 from conformance.errors import CorruptBundle
 from conformance.evidence import Noise, Ratio
 from conformance.model import SCHEMA_VERSION, Case, from_json, to_json
-from conformance.onnx_files import file_problem, name_problem
+from conformance.paths import file_problem, name_problem, strange_file
 from conformance.tensors import Arrays, read_tensors, write_tensors
 
 MODEL = "model.onnx"
@@ -250,7 +250,9 @@ def read_bundle(folder: Path) -> Bundle:
         CorruptBundle: naming the file that is missing, damaged or not ours.
     """
     manifest = read_manifest(folder)
-    _refuse_strange_files(folder)
+    # also those that the manifest does not name
+    if (strange := strange_file(folder)) is not None:
+        raise CorruptBundle("{} {}".format(*strange))
     for name, expected in manifest.files.items():
         try:
             actual = _digest(folder / name)
@@ -263,19 +265,6 @@ def read_bundle(folder: Path) -> Bundle:
                 f"{expected.sha256[:12]}..."
             )
     return Bundle(folder, manifest)
-
-
-def _refuse_strange_files(folder: Path) -> None:
-    """Refuse links, pipes and devices: also those that the manifest does not name.
-
-    Raises:
-        CorruptBundle: naming the first.
-    """
-    for file in sorted(folder.rglob("*")):
-        if file.is_dir() and not file.is_symlink():
-            continue
-        if (reason := file_problem(folder, file.relative_to(folder).as_posix())) is not None:
-            raise CorruptBundle(f"{file} {reason}")
 
 
 def _digest(file: Path) -> FileDigest:

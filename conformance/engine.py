@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from conformance.bundle import Bundle
 from conformance.cache import BundleCache, bundle_key
 from conformance.entry import Conversion, ZooEntry
+from conformance.errors import StageError
 from conformance.evidence import (
     Explanation,
     ExportResult,
@@ -159,7 +160,7 @@ class Engine:
         try:
             key = bundle_key(case, info, located.zoo_dir, self._settings.seed)
             bundle, completed = cache.get_or_make(key, make)
-        except OSError as error:
+        except (OSError, StageError) as error:
             return _Conversion(None, failure_of(error, Stage.EXPORT))
         if bundle is None:
             return _Conversion(None, completed.failure if completed else None)

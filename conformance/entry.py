@@ -21,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from conformance.paths import check_hub_id, check_path, check_revision
+
 Dtype = Literal[
     "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "string"
 ]
@@ -65,7 +67,7 @@ class Source(Strict):
     args: dict[str, JsonValue] = {}
     """Keyword arguments for the factory."""
     path: str | None = None
-    """A local model file or folder, relative to the zoo file."""
+    """A local model file or folder, relative to the zoo file, in whose folder it stays."""
     hub: str | None = None
     """A Hugging Face hub id, such as ``org/name``."""
     revision: str | None = None
@@ -77,7 +79,25 @@ class Source(Strict):
     seed: int = 0
     """Seed of the architecture's random weights."""
     allow_pickle: bool = False
-    """Accept a file format that runs code when it is loaded (.pkl, .joblib, .pt)."""
+    """Accept a file format that runs code when it is loaded (.pkl, .joblib, .pt, .pt2)."""
+    trust_remote_code: bool = False
+    """Run the Python code that a Hugging Face model brings with it, of a local folder or of a
+    hub id at a full commit hash."""
+
+    @field_validator("path")
+    @classmethod
+    def _stays(cls, path: str | None) -> str | None:
+        return path if path is None else check_path(path)
+
+    @field_validator("hub")
+    @classmethod
+    def _is_hub_id(cls, hub: str | None) -> str | None:
+        return hub if hub is None else check_hub_id(hub)
+
+    @field_validator("revision")
+    @classmethod
+    def _is_revision(cls, revision: str | None) -> str | None:
+        return revision if revision is None else check_revision(revision)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -87,18 +107,30 @@ class Source(Strict):
             found = f"found {' and '.join(given)}" if given else "found none"
             raise ValueError(f"needs exactly one of {', '.join(kinds)}; {found}")
         owners = {
-            "args": "factory",
-            "revision": "hub",
-            "config": "architecture",
-            "seed": "architecture",
-            "allow_pickle": "path",
+            "args": ("factory",),
+            "revision": ("hub",),
+            "config": ("architecture",),
+            "seed": ("architecture",),
+            "allow_pickle": ("path",),
+            "trust_remote_code": ("path", "hub"),
         }
-        for name, owner in owners.items():
-            if owner != given[0] and self._differs(name):
-                raise ValueError(f"'{name}' goes with '{owner}', not with '{given[0]}'")
+        for name, kinds_of_name in owners.items():
+            if given[0] not in kinds_of_name and self._differs(name):
+                listed = " or ".join(f"'{kind}'" for kind in kinds_of_name)
+                raise ValueError(f"'{name}' goes with {listed}, not with '{given[0]}'")
         if self.factory is not None:
             check_reference(self.factory)
+        if self.trust_remote_code and not self.is_pinned:
+            raise ValueError(
+                "'trust_remote_code' needs a full commit hash as 'revision': the code of a branch "
+                "is another one tomorrow"
+            )
         return self
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The keys by which this source lets code of the model's author run."""
+        return tuple(k for k in ("allow_pickle", "trust_remote_code") if getattr(self, k))
 
     @property
     def is_pinned(self) -> bool:
@@ -160,7 +192,14 @@ class Inputs(Strict):
     args: dict[str, JsonValue] = {}
     """Keyword arguments for the factory."""
     files: tuple[str, ...] | None = None
-    """``.npz`` files, one per input set, relative to the zoo file."""
+    """``.npz`` files, one per input set, relative to the zoo file, in whose folder they stay."""
+
+    @field_validator("files")
+    @classmethod
+    def _stay(cls, files: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for file in files or ():
+            check_path(file)
+        return files
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

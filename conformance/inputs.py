@@ -12,6 +12,7 @@ import numpy as np
 from conformance.entry import TensorSpec, ZooEntry
 from conformance.errors import InputsError, LoadError
 from conformance.sources.factory import load_reference
+from conformance.sources.local import input_path
 from conformance.tensors import Arrays
 
 #: Far enough from the seeds of the input sets themselves, which count up from the run's.
@@ -22,8 +23,8 @@ def input_sets(entry: ZooEntry, zoo_dir: Path, seed: int) -> list[Arrays]:
     """The entry's input sets: input name to array; the first set is the one to trace.
 
     Raises:
-        InputsError: when they cannot be made, differ in names, dtypes or ranks, or leave a
-            declared dynamic axis at the traced size.
+        InputsError: when they cannot be made or lie outside the zoo's folder, differ in names,
+            dtypes or ranks, or leave a declared dynamic axis at the traced size.
     """
     inputs = entry.inputs
     if inputs.spec is not None:
@@ -33,7 +34,7 @@ def input_sets(entry: ZooEntry, zoo_dir: Path, seed: int) -> list[Arrays]:
     elif inputs.factory is not None:
         sets = _from_factory(inputs.factory, dict(inputs.args), zoo_dir, seed)
     else:
-        sets = [_from_file(zoo_dir / name) for name in inputs.files or ()]
+        sets = [_from_file(input_path(name, zoo_dir)) for name in inputs.files or ()]
     _check_alike(sets)
     _check_dynamic(sets, entry.dynamic_axes())
     return sets

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import re
 import stat
-import unicodedata
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from conformance.errors import CorruptBundle
+from conformance.paths import file_problem, name_problem
 
 #: What tells a file's kind stands at its beginning.
 _HEAD_BYTES = 512
 _LFS = b"version https://git-lfs.github.com/spec/"
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head|\?xml)", re.IGNORECASE)
-#: Control, format (bidi among them), lone surrogates: what shows a name as another.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _NUMBER = re.compile(r"[0-9]{1,19}")
 #: Messages that hold tensors, by way of others or themselves.
 _HOLDERS = frozenset(
@@ -123,47 +121,6 @@ def _external_problem(folder: Path, tensor: Any) -> str | None:
         return f"is in {location!r}, which {reason}"
     size = (folder / location).stat().st_size
     return _range_problem(tensor, told, location, size)
-
-
-def name_problem(name: str) -> str | None:
-    """Why the name of a file, relative to its folder, is refused; None if it stays within.
-
-    Args:
-        name: as a file gives it, with ``/`` between its parts.
-    """
-    if any(unicodedata.category(character) in _UNSEEN for character in name):
-        return "holds characters that are not seen"
-    if name.startswith("/") or "\\" in name or re.match(r"[A-Za-z]:", name):
-        return "is not relative to the folder"
-    parts = name.split("/")
-    if parts[0] == ".":  # some exporters write ./weights
-        parts = parts[1:]
-    if not parts or any(part in ("", ".", "..") for part in parts):
-        return "leads out of the folder"
-    return None
-
-
-def file_problem(folder: Path, name: str) -> str | None:
-    """Why a file must not be opened, by what is there; None for a file of the folder's own.
-
-    Args:
-        folder: that the file belongs to.
-        name: one that :func:`name_problem` accepts.
-    """
-    place = folder
-    try:
-        for part in Path(name).parts:
-            place /= part
-            found = place.lstat()
-            if stat.S_ISLNK(found.st_mode):
-                return "is a symbolic link: put the file itself there"
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    if not stat.S_ISREG(found.st_mode):
-        return "is no regular file"
-    if found.st_nlink > 1:
-        return "is a hard link, the same file as one elsewhere: put a copy there"
-    return None
 
 
 def _range_problem(tensor: Any, told: dict[str, str], location: str, size: int) -> str | None:

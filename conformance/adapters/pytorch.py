@@ -24,6 +24,7 @@ from conformance.adapters.pytorch_modules import module_activations
 from conformance.errors import ExportError, Float64Unavailable, LoadError, ReferenceRunError
 from conformance.model import FrameworkInfo
 from conformance.sources.factory import build
+from conformance.sources.local import model_path
 
 #: What an export imports on its way: half of a small export's time. Where a version of torch
 #: lacks one of them, the child imports what it needs by itself.
@@ -77,7 +78,7 @@ class PyTorchAdapter:
         if source.factory is not None:
             model = build(source, job.zoo_dir)
         elif source.path is not None:
-            model = _read(job.zoo_dir / source.path, allow_pickle=source.allow_pickle)
+            model = _read(model_path(source.path, job.zoo_dir), allow_pickle=source.allow_pickle)
         else:
             raise LoadError(f"PyTorch models come from factory or path, not {source.kind}")
         return _callable(model, getattr(job.conversion, "output_names", None))
@@ -166,22 +167,40 @@ def _read(path: Path, *, allow_pickle: bool) -> Any:
         raise LoadError(f"there is no file '{path}'")
     if path.suffix not in (".pt2", ".pt", ".pth"):
         raise LoadError(f"'{path.name}' is none of .pt2, .pt, .pth")
+    if path.suffix == ".pt2":
+        return _exported(path, allow_pickle=allow_pickle)
     try:
-        if path.suffix == ".pt2":
-            return torch.export.load(path)
         return torch.jit.load(path, map_location="cpu")
     except Exception as error:
-        if path.suffix == ".pt2":
-            raise LoadError(
-                f"'{path.name}' is no readable exported program: {in_short(error)}"
-            ) from error
         if not allow_pickle:
             raise LoadError(
                 f"'{path.name}' is not TorchScript, and a pickle can run any code when it is "
-                "loaded: save the model with torch.export.save, or set 'allow_pickle: true' if "
-                "you trust its author"
+                "loaded: save the model with torch.jit.save, build it in a factory, or set "
+                "'allow_pickle: true' if you trust its author"
             ) from error
     return _unpickled(path)
+
+
+def _exported(path: Path, *, allow_pickle: bool) -> Any:
+    """An exported program; to load one is to run what is in it.
+
+    torch 2.13 unpickles what its safe reader refuses, evaluates the text of symbolic sizes as
+    Python, and loads compiled libraries from the archive.
+    """
+    import torch
+
+    if not allow_pickle:
+        raise LoadError(
+            f"'{path.name}' is an exported program, of which torch unpickles and evaluates parts, "
+            "so that it can run any code when it is loaded: build the model in a factory, or set "
+            "'allow_pickle: true' if you trust its author"
+        )
+    try:
+        return torch.export.load(path)
+    except Exception as error:
+        raise LoadError(
+            f"'{path.name}' is no readable exported program: {in_short(error)}"
+        ) from error
 
 
 def _unpickled(path: Path) -> Any:

@@ -28,6 +28,7 @@ from conformance.adapters.sklearn_rounding import rounded_to_float32
 from conformance.errors import ExportError, LoadError
 from conformance.model import FrameworkInfo
 from conformance.sources.factory import build
+from conformance.sources.local import model_path
 
 _PICKLED = (".joblib", ".pkl", ".pickle")
 
@@ -78,7 +79,9 @@ class SklearnAdapter:
         if source.factory is not None:
             estimator = build(source, job.zoo_dir)
         elif source.path is not None:
-            estimator = _read(job.zoo_dir / source.path, allow_pickle=source.allow_pickle)
+            estimator = _read(
+                model_path(source.path, job.zoo_dir), allow_pickle=source.allow_pickle
+            )
         else:
             raise LoadError(f"scikit-learn models come from factory or path, not {source.kind}")
         if not isinstance(estimator, BaseEstimator):

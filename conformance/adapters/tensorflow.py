@@ -26,6 +26,7 @@ from conformance.adapters.tensorflow_sources import TensorFlowModel, as_model, r
 from conformance.errors import LoadError, ReferenceRunError
 from conformance.model import FrameworkInfo
 from conformance.sources.factory import build
+from conformance.sources.local import model_path
 
 
 class TensorFlowAdapter:
@@ -51,7 +52,7 @@ class TensorFlowAdapter:
         _settle()
         source = job.case.entry.source
         if source.path is not None:
-            loaded = read(job.zoo_dir / source.path, run_code=source.allow_pickle)
+            loaded = read(model_path(source.path, job.zoo_dir), run_code=source.allow_pickle)
         elif source.factory is not None:
             loaded = build(source, job.zoo_dir)
             if isinstance(loaded, str | os.PathLike):

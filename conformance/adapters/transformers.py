@@ -27,6 +27,7 @@ from conformance.errors import ExportError, InputsError, LoadError, ReferenceRun
 from conformance.model import FrameworkInfo
 from conformance.sources.factory import build
 from conformance.sources.hub import snapshot
+from conformance.sources.local import model_path
 from conformance.sources.pretrained import from_architecture, from_folder
 from conformance.zoo.suggest import did_you_mean
 
@@ -100,10 +101,15 @@ class TransformersAdapter:
         if source.architecture is not None:
             module = from_architecture(source)
         elif source.path is not None:
-            module = from_folder(job.zoo_dir / source.path, allow_pickle=source.allow_pickle)
+            module = from_folder(
+                model_path(source.path, job.zoo_dir),
+                allow_pickle=source.allow_pickle,
+                run_code=source.trust_remote_code,
+            )
         elif source.hub is not None:
             module = from_folder(
-                snapshot(source.hub, source.revision, job.cache_dir, offline=job.offline)
+                snapshot(source.hub, source.revision, job.cache_dir, offline=job.offline),
+                run_code=source.trust_remote_code,
             )
         else:
             module = _from_factory(job)

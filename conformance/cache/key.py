@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 import conformance
 from conformance.entry import ZooEntry
 from conformance.model import Case, FrameworkInfo
+from conformance.sources.local import local_files
 
 #: Entry fields that change what a conversion produces; the others only judge it.
 _CONVERSION_FIELDS = {"framework", "source", "inputs", "dynamic", "conversion", "task"}
@@ -32,6 +33,10 @@ def bundle_key(case: Case, info: FrameworkInfo, zoo_dir: Path, seed: int) -> str
     That is the entry's conversion fields, exporter, opset, variant and seed; the digests of
     local files and of the packages that its factories come from; the conversion code of
     this package; and the versions of the packages that take part.
+
+    Raises:
+        LoadError, InputsError: when the entry names files that are not its folder's own.
+        OSError: when a file cannot be read.
     """
     entry = case.entry
     parts = {
@@ -41,7 +46,11 @@ def bundle_key(case: Case, info: FrameworkInfo, zoo_dir: Path, seed: int) -> str
         "variant": case.variant,
         "seed": seed,
         # by name, not by path: the same sources in another checkout are the same sources
-        "files": [[path.name, _tree_digest(path)] for path in _local_files(entry, zoo_dir)],
+        "code": [[path.name, _tree_digest(path)] for path in _code_files(entry, zoo_dir)],
+        # everything in them: a model's folder may hold a package as well as weights
+        "files": [
+            [path.name, _tree_digest(path, everything=True)] for path in local_files(entry, zoo_dir)
+        ],
         "versions": versions_of(_distributions(entry, info)),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -64,12 +73,9 @@ def _distributions(entry: ZooEntry, info: FrameworkInfo) -> tuple[str, ...]:
     return (*info.distributions, *required, "numpy", "onnx", "onnx-ir", "onnxscript", "scipy")
 
 
-def _local_files(entry: ZooEntry, zoo_dir: Path) -> list[Path]:
+def _code_files(entry: ZooEntry, zoo_dir: Path) -> list[Path]:
     package = Path(conformance.__file__).parent
     files = [package / name for name in ENGINE]
-    if entry.source.path is not None:
-        files.append(zoo_dir / entry.source.path)
-    files += [zoo_dir / name for name in entry.inputs.files or ()]
     for reference in _references(entry):
         top_level = reference.partition(":")[0].partition(".")[0]
         spec = PathFinder.find_spec(top_level, [str(zoo_dir)]) or PathFinder.find_spec(top_level)
@@ -96,13 +102,20 @@ def _references(entry: ZooEntry) -> Iterator[str]:
 
 
 @cache
-def _tree_digest(path: Path) -> str | None:
-    """Digest of a file, or of a folder's files (only ``.py`` ones in a Python package)."""
+def _tree_digest(path: Path, *, everything: bool = False) -> str | None:
+    """Digest of a file, or of a folder's files.
+
+    Args:
+        path: of the file or folder.
+        everything: all files, also where the folder is a Python package; only ``.py`` ones of a
+            package otherwise.
+    """
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     if not path.is_dir():
         return None
-    pattern = "*.py" if (path / "__init__.py").is_file() else "*"
+    package = (path / "__init__.py").is_file() and not everything
+    pattern = "*.py" if package else "*"
     digest = hashlib.sha256()
     for file in sorted(f for f in path.rglob(pattern) if f.is_file()):
         digest.update(file.relative_to(path).as_posix().encode() + b"\0")

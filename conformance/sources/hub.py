@@ -24,6 +24,7 @@ from urllib.parse import quote
 from filelock import FileLock
 
 from conformance.errors import InfraError, LoadError
+from conformance.paths import check_hub_id, check_revision, name_problem
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TIMEOUT_S = 30.0
@@ -44,12 +45,18 @@ def snapshot(repo: str, revision: str | None, cache_dir: Path, *, offline: bool)
         offline: use only what is kept.
 
     Raises:
-        LoadError: when the hub has no such model or does not show it, when it has no
-            safetensors weights, or when it is not kept and ``offline``.
+        LoadError: when the id or the revision cannot be one, when the hub has no such model or
+            does not show it, when it has no safetensors weights, or when it is not kept and
+            ``offline``.
         InfraError: when the hub cannot be reached or what arrived is damaged.
     """
     from huggingface_hub.constants import is_offline_mode
 
+    try:
+        check_hub_id(repo)
+        check_revision(revision or "main")
+    except ValueError as error:
+        raise LoadError(str(error)) from error
     home = cache_dir / "hub" / quote(repo.replace("/", "--"), safe="")
     ref = revision or "main"
     remembered = home / "refs" / quote(ref, safe="")
@@ -128,12 +135,15 @@ def _check_arrival(path: Path, expected: Any) -> None:
 def _wanted(found: Any) -> list[Any]:
     """What a model is read from: configuration, and weights in a format that runs no code.
 
-    Subfolders hold the same model for other programs.
+    Its Python code comes along, and is run only for an entry that trusts it. Subfolders hold the
+    same model for other programs.
     """
     return [
         file
         for file in found.siblings or ()
-        if "/" not in file.rfilename and file.rfilename.endswith((".json", ".safetensors"))
+        if "/" not in file.rfilename
+        and name_problem(file.rfilename) is None
+        and file.rfilename.endswith((".json", ".py", ".safetensors"))
     ]
 
 

@@ -146,7 +146,7 @@ def test_an_exported_program_survives_a_file(tmp_path):
     )
     torch.export.save(program, tmp_path / "model.pt2")
     job = job_for(
-        {"path": "model.pt2"},
+        {"path": "model.pt2", "allow_pickle": True},
         {"rows": {0: "batch", 1: "length"}},
         exporter="dynamo",
         zoo_dir=tmp_path,
@@ -395,7 +395,7 @@ def test_a_pickled_module_needs_leave(tmp_path):
     [
         ({"path": "absent.pt"}, "there is no file"),
         ({"path": "model.onnx"}, "is none of .pt2, .pt, .pth"),
-        ({"path": "damaged.pt2"}, "no readable exported program"),
+        ({"path": "damaged.pt2", "allow_pickle": True}, "no readable exported program"),
         ({"path": "damaged.pt", "allow_pickle": True}, "cannot be unpickled"),
         ({"path": "weights.pt", "allow_pickle": True}, "build the module in a factory"),
         ({"hub": "org/name"}, "come from factory or path, not hub"),

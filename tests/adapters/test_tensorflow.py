@@ -329,12 +329,12 @@ def test_a_keras_file_is_read(adapter, job, zoo, tmp_path, suffix):
 
 def test_a_saved_model_folder_is_read(adapter, job, zoo, tmp_path):
     """A SavedModel folder is a source as a path and as what a factory returns."""
-    folder = tmp_path / "saved"
+    folder = zoo / "saved"
     sets = sets_of(x=(6,), a_second=(2,))
     dynamic = {"x": {0: "batch"}, "a_second": {0: "batch"}}
     made = job("saved_in", args={"path": str(folder)}, dynamic=dynamic)
     names = proven(adapter, made, sets, tmp_path / "1.onnx")
-    read = job(source={"path": str(folder)}, dynamic=dynamic)
+    read = job(source={"path": "saved"}, dynamic=dynamic)
     assert proven(adapter, read, sets, tmp_path / "2.onnx") == names == ["output_0", "output_1"]
 
 

@@ -1,0 +1,51 @@
+"""Files and folders that a zoo names: the one way from an entry's path to what is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conformance.entry import ZooEntry
+from conformance.errors import InputsError, LoadError, StageError
+from conformance.paths import stray
+
+
+def model_path(path: str, zoo_dir: Path) -> Path:
+    """Where a source's model lies; whether it is there is for its reader to say.
+
+    Args:
+        path: as the entry gives it.
+        zoo_dir: folder of the zoo file, which neither the path nor a link may leave.
+
+    Raises:
+        LoadError: when it is not the folder's own.
+    """
+    return _own(path, zoo_dir, "the model", LoadError)
+
+
+def input_path(path: str, zoo_dir: Path) -> Path:
+    """Where a file of inputs lies; see :func:`model_path`.
+
+    Raises:
+        InputsError: when it is not the folder's own.
+    """
+    return _own(path, zoo_dir, "the input file", InputsError)
+
+
+def local_files(entry: ZooEntry, zoo_dir: Path) -> list[Path]:
+    """Every file and folder that an entry names.
+
+    Raises:
+        LoadError, InputsError: for the first that is not the folder's own.
+    """
+    path = entry.source.path
+    found = [] if path is None else [model_path(path, zoo_dir)]
+    return found + [input_path(name, zoo_dir) for name in entry.inputs.files or ()]
+
+
+def _own(path: str, zoo_dir: Path, what: str, error: type[StageError]) -> Path:
+    if (reason := stray(zoo_dir, path)) is not None:
+        raise error(
+            f"{what} {path!r} {reason}; nothing of it was opened. For files elsewhere, put a zoo "
+            "file beside them and include it"
+        )
+    return zoo_dir / path
