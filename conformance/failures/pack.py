@@ -23,6 +23,8 @@ from conformance.failures.private import Scrubber
 from conformance.failures.randomize import Randomized, randomize_weights
 from conformance.failures.wording import packed_text, randomized_text
 from conformance.model import Stage, Verdict, from_json, to_json
+from conformance.onnx_files import read_model
+from conformance.paths import name_problem, strange_file
 from conformance.providers import PROVIDERS
 
 #: Seconds for one exact evaluation of the model, which is slow.
@@ -55,9 +57,10 @@ def pack(folder: Path, out: Path) -> None:
     """Zip a failure folder, or a bundle with what makes it one.
 
     Raises:
-        NotPacked: when the folder is neither.
+        NotPacked: when the folder is neither, or holds links, pipes or devices.
         OSError: when a file cannot be read or written.
     """
+    _refuse_strange_files(folder)
     if (folder / PROVENANCE).is_file():
         zip_folder(folder.resolve(), out)
         return
@@ -86,11 +89,12 @@ def pack_randomized(folder: Path, out: Path, seed: int, executor: Executor) -> S
         executor: that runs the models, in processes of their own.
 
     Raises:
-        NotPacked: when there is no model in the folder.
+        NotPacked: when there is no model in the folder, or one that must not be opened.
         DoesNotSurvive: when neither model shows the failure without its weights.
         OSError: when a file cannot be read or written.
     """
     reasons = []
+    _refuse_strange_files(folder)
     for source in _candidates(folder):
         taken = source.relative_to(folder).as_posix()
         with tempfile.TemporaryDirectory(prefix="conformance-pack-") as scratch:
@@ -118,6 +122,10 @@ class _Attempt:
 
     def randomize(self, taken: str, seed: int) -> Survivor:
         """Fill :attr:`kit`, or raise DoesNotSurvive."""
+        try:
+            read_model(self._source / MODEL)  # before onnx opens what the model names
+        except CorruptBundle as error:
+            raise NotPacked(str(error)) from error
         before = self._examine(self._source / MODEL, self._scratch / "original")
         if before.unknown is not None:
             raise DoesNotSurvive(f"it cannot be evaluated exactly: {before.unknown}")
@@ -147,10 +155,12 @@ class _Attempt:
         if not file.is_file() and self._bundle is not None:
             return expected_of(self._bundle, self._bundle.manifest.case.entry)
         try:
-            told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            told: Any = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
             raise NotPacked(f"{file} cannot be read: {error}") from error
-        return told
+        if (reason := _told_problem(told)) is not None:
+            raise NotPacked(f"{file} {reason}")
+        return dict(told)
 
     @property
     def _tolerance(self) -> Tolerance:
@@ -230,6 +240,33 @@ class _Attempt:
         file = self.kit / MANIFEST
         clean = scrub.json(json.loads(file.read_text(encoding="utf-8")))
         file.write_text(json.dumps(clean, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _told_problem(told: Any) -> str | None:
+    """Why a ``repro.json`` is not one of ours; None when its names stay in its folder."""
+    if not isinstance(told, dict) or not isinstance(told.get("case"), str):
+        return "names no case"
+    if told.get("provider") not in PROVIDERS.values():
+        return f"names the provider {told.get('provider')!r}, which is none"
+    data = told.get("data")
+    if not isinstance(data, list) or not data:
+        return "names no data"
+    for name in data:
+        reason = name_problem(name) if isinstance(name, str) else "is no name"
+        if reason is not None:
+            return f"names the data {name!r}, which {reason}"
+    return None
+
+
+def _refuse_strange_files(folder: Path) -> None:
+    """Refuse what would bring another file into the archive, or be waited for without end.
+
+    Raises:
+        NotPacked: naming the first link, pipe, device or socket.
+    """
+    if (strange := strange_file(folder)) is not None:
+        file, reason = strange
+        raise NotPacked(f"{file.relative_to(folder).as_posix()} {reason}; nothing was packed")
 
 
 def _kind(examined: Examined) -> str:

@@ -30,7 +30,7 @@ from conformance.parity.terms import terms_for
 from conformance.parity.tolerance import ONNX_ATOL, ONNX_RTOL
 from conformance.replay.compare import OutputResult, compare_values
 from conformance.replay.describe import Described, describe
-from conformance.replay.folders import ModelFolder, data_set_folders
+from conformance.replay.folders import ModelFolder, data_problem, data_set_folders
 from conformance.replay.mistakes import missing_operator
 from conformance.replay.values import concise, declared, read_values, run_model
 
@@ -171,7 +171,9 @@ def _problem(folder: ModelFolder) -> str | None:
         return None  # a bundle's manifest is read first, and says what is missing
     except OSError as error:
         return f"{model.name} cannot be read: {error.strerror}"
-    return None if mistake is None else f"{model.name} {mistake}"
+    if mistake is not None:
+        return f"{model.name} {mistake}"
+    return None if folder.ours else data_problem(folder.path)
 
 
 def replay_bundle(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.bundle import MANIFEST
+from conformance.paths import strange_file
 
 #: What ONNX calls the folders that hold the inputs and outputs of one run.
 DATA_SET_PREFIX = "test_data_set_"
@@ -66,6 +67,21 @@ def data_set_folders(folder: Path) -> list[Path]:
     """The data sets of a model folder, ``test_data_set_10`` after ``test_data_set_9``."""
     found = (path for path in folder.glob(f"{DATA_SET_PREFIX}*") if path.is_dir())
     return sorted(found, key=lambda path: _natural(path.name))
+
+
+def data_problem(folder: Path) -> str | None:
+    """Why the data sets of a model folder must not be opened; None when all of it is theirs.
+
+    Links lead elsewhere and a pipe is waited for without end. Hard links are accepted: package
+    managers make them, of ONNX's own test data too.
+    """
+    for data_set in sorted(folder.glob(f"{DATA_SET_PREFIX}*")):
+        if data_set.is_symlink():
+            return f"{data_set.name} is a symbolic link: put the folder itself there"
+        if (strange := strange_file(data_set, hard_links=True)) is not None:
+            file, reason = strange
+            return f"{file.relative_to(folder).as_posix()} {reason}"
+    return None
 
 
 def _foreign(path: Path, models: list[str]) -> ModelFolder:
