@@ -21,6 +21,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pydantic
 
@@ -28,6 +29,7 @@ from conformance.errors import CorruptBundle
 from conformance.evidence import Noise, Ratio
 from conformance.model import SCHEMA_VERSION, Case, from_json, to_json
 from conformance.paths import file_problem, name_problem, strange_file
+from conformance.redaction import hide_secrets_in
 from conformance.tensors import Arrays, read_tensors, write_tensors
 
 MODEL = "model.onnx"
@@ -204,12 +206,31 @@ def digest_files(folder: Path) -> dict[str, FileDigest]:
 
 def write_manifest(folder: Path, manifest: BundleManifest) -> Bundle:
     """Complete the bundle."""
-    text = json.dumps(to_json(manifest), indent=1, ensure_ascii=False)
+    text = json.dumps(_told(manifest), indent=1, ensure_ascii=False)
     # it may be written again: a process that is killed meanwhile must leave a whole one
     partial = folder / f".{MANIFEST}"
     partial.write_text(text + "\n", encoding="utf-8")
     partial.replace(folder / MANIFEST)
     return Bundle(folder, manifest)
+
+
+def _told(manifest: BundleManifest) -> dict[str, Any]:
+    """The manifest as plain JSON, without secrets in what the zoo and the source say freely.
+
+    Names, which files and tensors must match, are left as they are.
+    """
+    plain = to_json(manifest)
+    entry = plain["case"]["entry"]
+    for part in (entry["source"], entry["inputs"]):
+        part |= {key: hide_secrets_in(part[key]) for key in ("args", "config") if key in part}
+    for key in ("conversion", "constant_outputs"):
+        entry[key] = hide_secrets_in(entry[key])
+    for explained in (entry["tolerance"], entry["mutation"], *entry["expect"]):
+        explained["reason"] = hide_secrets_in(explained["reason"])
+    plain["fp64_unavailable"] = hide_secrets_in(plain["fp64_unavailable"])
+    for probe in plain["probes"]:
+        probe["source_rejects"] = hide_secrets_in(probe["source_rejects"])
+    return plain
 
 
 def read_manifest(folder: Path) -> BundleManifest:

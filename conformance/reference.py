@@ -26,6 +26,7 @@ from conformance.generation import generate_greedily
 from conformance.inputs import further_sets
 from conformance.model import Case, from_json
 from conformance.parity.noise import further_noise, small_outputs
+from conformance.redaction import hide_secrets
 from conformance.shapes import answer_probes, plan_probes
 from conformance.tensors import Arrays
 
@@ -145,7 +146,7 @@ class _Source:
         try:
             fp64 = [self.run_fp64(feeds) for feeds in sets]
         except Exception as error:  # noqa: BLE001 - any failure of the fp64 copy means "no fp64", with its reason
-            text = " ".join(str(error).split())
+            text = hide_secrets(" ".join(str(error).split()))
             self.fp64_unavailable = (
                 f"the float64 copy cannot run: {type(error).__name__}: {text[:200]}"
             )

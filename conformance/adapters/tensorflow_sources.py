@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.errors import LoadError
+from conformance.redaction import hide_secrets
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _KERAS_FILES = (".keras", ".h5", ".hdf5")
@@ -237,7 +238,11 @@ def _cannot_trace(error: Exception) -> str:
 
 def in_short(error: Exception) -> str:
     """Kind and text of an error without the traceback that TensorFlow puts into the text."""
-    lines = [line.strip() for line in _ANSI.sub("", str(error)).splitlines() if line.strip()]
+    lines = [
+        line.strip()
+        for line in hide_secrets(_ANSI.sub("", str(error))).splitlines()
+        if line.strip()
+    ]
     frames = [i for i, line in enumerate(lines) if line.startswith('File "')]
     if frames and lines[frames[-1] + 2 :]:
         lines = lines[frames[-1] + 2 :]

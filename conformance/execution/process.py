@@ -15,19 +15,23 @@ from typing import Any
 from conformance.execution.contract import Completed, Failure, Spec, failure_of
 from conformance.execution.progress import Progress
 from conformance.model import from_json, to_json
+from conformance.redaction import hide_secrets_in
 
 RESULT = "result.json"
 
 
 def call(spec: Spec) -> Completed:
-    """Run the target in this process; what it raises becomes a :class:`Failure`."""
+    """Run the target in this process; what it raises becomes a :class:`Failure`.
+
+    Neither that nor what it returns holds a secret: both become records and reports.
+    """
     module, _, name = spec.target.partition(":")
     progress = Progress(spec.progress, str(spec.payload.get("label", name)))
     try:
         value: dict[str, Any] = getattr(import_module(module), name)(spec.payload, progress)
     except Exception as error:  # noqa: BLE001 - the border of the stage: every error gets its verdict
         return Completed(None, failure_of(error, progress.current))
-    return Completed(value, None)
+    return Completed(hide_secrets_in(value), None)
 
 
 def perform(spec: Spec) -> None:

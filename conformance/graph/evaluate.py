@@ -20,6 +20,7 @@ from conformance.graph.corrections import corrected_operators, misread
 from conformance.graph.deadline import OutOfTime, deadline
 from conformance.graph.float64 import NoFloat64, in_float64, widened
 from conformance.graph.names import names_read
+from conformance.redaction import hide_secrets
 from conformance.tensors import Arrays
 
 #: Most weights that are copied to float64: 1.6 GB.
@@ -122,7 +123,7 @@ class Evaluator:
         except (OutOfTime, KeyboardInterrupt):
             raise
         except Exception as error:
-            text = " ".join(f"{type(error).__name__}: {error}".split())
+            text = hide_secrets(" ".join(f"{type(error).__name__}: {error}".split()))
             raise NotAffordable(f"the reference {_words(node)} fails: {text[:200]}") from error
         if self._float64:
             for name, value in answers.items():
@@ -183,7 +184,7 @@ def _ready(model: Any, node: Any) -> _Step:
     try:
         evaluator = ReferenceEvaluator(one, new_ops=list(corrected_operators()))
     except Exception as error:
-        text = " ".join(str(error).split())
+        text = hide_secrets(" ".join(str(error).split()))
         raise NotAffordable(f"no reference for {_words(node)}: {text[:200]}") from error
     outputs = [output.name for output in alone.output]
 

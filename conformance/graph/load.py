@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.errors import CorruptBundle
+from conformance.redaction import hide_secrets
 
 
 def load_model(path: Path) -> Any:
@@ -19,5 +20,5 @@ def load_model(path: Path) -> Any:
     try:
         return onnx.load(str(path))
     except Exception as error:
-        text = " ".join(str(error).split())
+        text = hide_secrets(" ".join(str(error).split()))
         raise CorruptBundle(f"{path} holds no ONNX model: {text[:200]}") from error

@@ -8,6 +8,7 @@ import shlex
 from typing import Any, BinaryIO
 
 from conformance.model import SCHEMA_VERSION, to_json
+from conformance.redaction import hide_secrets_in
 from conformance.replay.engine import Replayed
 
 _HEAD = f'{{"schema_version": {SCHEMA_VERSION}, "cases": ['.encode()
@@ -44,7 +45,7 @@ def case_of(result: Replayed, arguments: tuple[str, ...] = ()) -> dict[str, Any]
         "mutation": None,
         "explanation": None,
         "failure_folder": None,
-        "repro": shlex.join(command),
+        "repro": shlex.join(hide_secrets_in(command)),
         "duration_s": result.duration_s,
         "trend": [],
     }

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from conformance.bundle import DataSet, ProbeInfo
+from conformance.redaction import hide_secrets
 from conformance.tensors import Arrays
 
 #: Longest reason that is kept of why a source rejects a shape.
@@ -67,5 +68,5 @@ def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = (line for line in lines if not line.endswith(":") and not line.startswith('File "'))
     line = next(telling, lines[0] if lines else "")
-    text = f"{type(error).__name__}: {line}" if line else type(error).__name__
+    text = f"{type(error).__name__}: {hide_secrets(line)}" if line else type(error).__name__
     return text if len(text) <= _REASON_CHARS else text[: _REASON_CHARS - 1] + "…"

@@ -11,6 +11,7 @@ import pytest
 
 from conformance.engine import Engine
 from conformance.model import Record, TestKind, TestRef, Verdict, to_json
+from conformance.redaction import hide_secrets_in
 from conformance.zoo import LocatedCase
 
 #: Set by the plugin before collection.
@@ -165,7 +166,7 @@ def _ref(
         opset=case.opset,
         variant=case.variant,
         provider=provider,
-        repro=f"pytest --zoo {shlex.quote(str(path))} {shlex.quote(node)}",
+        repro=shlex.join(hide_secrets_in(["pytest", "--zoo", str(path), node])),
     )
 
 

@@ -31,6 +31,7 @@ from conformance.model import (
     TestRef,
     from_json,
 )
+from conformance.redaction import hide_secrets_in
 from conformance.reporters import write_reports
 from conformance.reporters.benchmark_json import write_benchmark_json
 from conformance.suite.options import ZooOptions
@@ -114,7 +115,7 @@ class ZooRun:
             versions=installed_versions(),
             seed=self._options.seed,
             zoos=tuple(_shown(zoo) for zoo in zoos),
-            command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            command=shlex.join(hide_secrets_in([Path(sys.argv[0]).name, *sys.argv[1:]])),
             shard=f"{shard[0]}/{shard[1]}" if shard else None,
             zoo_cases=tuple(c.id_on(p) for c in self._cases for p in c.entry.providers),
         )

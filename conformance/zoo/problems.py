@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.errors import ConformanceError
+from conformance.redaction import hide_secrets
 
 #: Line and column, counted from 1.
 Position = tuple[int, int]
@@ -25,7 +26,7 @@ class Problem:
 
     def __str__(self) -> str:
         """One line, whatever names and values the zoo holds."""
-        return _printable(f"{self.file}:{self.line}:{self.column}: {self.message}")
+        return _printable(hide_secrets(f"{self.file}:{self.line}:{self.column}: {self.message}"))
 
 
 def _printable(text: str) -> str:

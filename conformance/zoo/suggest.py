@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+from conformance.redaction import hide_secrets
+
 _LONGEST = 60
 
 
 def quote(text: str) -> str:
     """Put text of a zoo file in quotes, shortened so that a message stays one line."""
-    one_line = text.replace("\n", " ")
+    one_line = hide_secrets(text.replace("\n", " "))
     return f"'{one_line if len(one_line) <= _LONGEST else one_line[:_LONGEST] + '...'}'"
 
 

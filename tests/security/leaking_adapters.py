@@ -7,9 +7,9 @@ from __future__ import annotations
 import os
 import sys
 
-from miniatures import Honest
+from miniatures import Honest, Linear
 
-from conformance.errors import LoadError
+from conformance.errors import Float64Unavailable, LoadError
 
 LOGIN = "https://anna:correct-horse@example.org/model"
 
@@ -20,6 +20,40 @@ class Leaking(Honest):
     def load(self, job):
         print("loading with", os.environ["HF_TOKEN"], "from", LOGIN)
         raise RuntimeError(f"401 for {os.environ['HF_TOKEN']} at {LOGIN}")
+
+
+class Careless(Honest):
+    """Converts as it should, and tells secrets in all that is not an error of the conversion."""
+
+    def in_float64(self, model):
+        raise Float64Unavailable(f"no float64 at {LOGIN}{'.' * 150} for {os.environ['HF_TOKEN']}")
+
+    def bind(self, model, feeds):
+        if len(feeds["x"]) not in (4, 7):
+            # the token stands where a short reason would be cut in two
+            raise RuntimeError(f"rejected{'.' * 165} for {os.environ['HF_TOKEN']}")
+        return super().bind(model, feeds)
+
+
+class HalfCareless(Careless):
+    """Its float64 copy cannot run, and says why where a reason is cut."""
+
+    def in_float64(self, model):
+        return Linear(model.weight.astype("f8"), None)
+
+    def outputs(self, model, result):
+        return Honest.outputs(self, model, result)
+
+    def bind(self, model, feeds):
+        if model.bias is None:
+            raise RuntimeError(f"no float64{'.' * 177} for {os.environ['HF_TOKEN']}")
+        return super().bind(model, feeds)
+
+
+def leak_in_its_result(payload, progress):
+    """Give back what nobody should read, at any depth."""
+    token = os.environ["HF_TOKEN"]
+    return {"parity": {"outputs": [{"problem": f"401 for {token} at {LOGIN}"}]}, "n": [1.5, None]}
 
 
 def leak(payload, progress):
