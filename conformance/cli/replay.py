@@ -158,7 +158,8 @@ def _tolerance(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 def _replayed_line(result: Replayed) -> str:
     from conformance.model import Verdict
-    from conformance.reporters.wording import fallback, inert, two_digits
+    from conformance.reporters.inert import inert
+    from conformance.reporters.wording import fallback, two_digits
 
     ratio = result.worst_ratio
     found = f"worst {two_digits(ratio)} of limit" if ratio else "exact"

@@ -12,9 +12,9 @@ def counted(number: int, noun: str) -> str:
 
 def one_line(text: object) -> str:
     """What a file or an error says, on one line and with nothing that steers a terminal."""
-    from conformance.reporters.wording import inert
+    from conformance.reporters.inert import inert_line
 
-    return inert(" ".join(str(text).split()))
+    return inert_line(str(text))
 
 
 def refuse(reason: object, code: int = 2) -> int:

@@ -85,8 +85,13 @@ def failure_of(error: Exception, stage: Stage) -> Failure:
         verdict, reason = Verdict.INFRA_ERROR, f"{type(error).__name__}: {error}"
     else:
         verdict, reason = Verdict.FAIL, f"{type(error).__name__}: {error}"
-    details = hide_secrets("".join(traceback.format_exception(error)))
-    return Failure(verdict, stage, shorten(reason), details[-OUTPUT_TAIL_CHARS:])
+    details = _writable(hide_secrets("".join(traceback.format_exception(error))))
+    return Failure(verdict, stage, shorten(_writable(reason)), details[-OUTPUT_TAIL_CHARS:])
+
+
+def _writable(text: str) -> str:
+    """The text with lone surrogates spelled out: no file could hold them, nor the result."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def shorten(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from conformance.reporters import wording
+from conformance.reporters.inert import inert
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +44,4 @@ def page_environment() -> Any:
 
 def _shown(value: Any) -> Any:
     """Spell out control characters of whatever the template shows; escaping comes after."""
-    return value if hasattr(value, "__html__") else wording.inert(str(value))
+    return value if hasattr(value, "__html__") else inert(str(value))

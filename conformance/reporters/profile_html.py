@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from conformance.profiling import NodeTime, Profile
 from conformance.reporters.page import inlined, page_environment
 from conformance.reporters.profile_text import calls, headline, percent, place, rest
-from conformance.reporters.wording import NOTHING, duration, inert
+from conformance.reporters.inert import inert
+from conformance.reporters.wording import NOTHING, duration
 
 #: In SVG units, which are pixels at full width.
 _WIDTH, _ROW, _BAR = 900.0, 34.0, 14.0

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from conformance.profiling import NodeTime, Profile
-from conformance.reporters.wording import NOTHING, duration, inert, two_digits
+from conformance.reporters.inert import inert
+from conformance.reporters.wording import NOTHING, duration, two_digits
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from conformance.model import CaseResult, RunReport, Verdict
 from conformance.reporters.findings import sensitivity
+from conformance.reporters.inert import inert, inert_line
 from conformance.reporters.wording import (
     NOTHING,
     duration,
     fallback,
-    inert,
     parity_phrase,
     scores,
     speed_phrase,
@@ -167,7 +167,7 @@ def _reasons(rows: Sequence[CaseResult], report_dir: Path | None) -> list[Text]:
     for (verdict, reason), alike in sorted(groups.items(), key=lambda g: not g[0][0].fails_gate):
         who = alike[0].id if len(alike) == 1 else f"{len(alike)} cases"
         lines.append(Text(f"{verdict.glyph} {verdict}: {inert(who)}", style=_STYLES[verdict]))
-        lines.append(Text(f"    {_line(reason)}"))
+        lines.append(Text(f"    {inert_line(reason)}"))
         lines += _left_behind(alike, report_dir)
     return lines
 
@@ -182,17 +182,13 @@ def _left_behind(alike: Sequence[CaseResult], report_dir: Path | None) -> list[T
         if len(alike) > 1:
             lines.append(Text(f"    {inert(row.id)}:"))
         if row.explanation:
-            lines.append(Text(f"    error comes from: {_line(row.explanation.summary)}"))
+            lines.append(Text(f"    error comes from: {inert_line(row.explanation.summary)}"))
         if row.failure_folder:
             folder = report_dir / row.failure_folder if report_dir else Path(row.failure_folder)
             lines.append(_whole(f"    kept in: {inert(str(folder))}"))
     if len(telling) > MAX_KEPT:
         lines.append(Text(f"    {len(telling) - MAX_KEPT} more of these: see the report"))
     return lines
-
-
-def _line(text: str) -> str:
-    return inert(" ".join(text.split()))
 
 
 def _fallbacks(rows: Sequence[CaseResult]) -> str | None:

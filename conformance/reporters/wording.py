@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from conformance.providers import PROVIDERS
 #: What stands where there is no figure.
 NOTHING = "–"  # noqa: RUF001 - an en dash is meant
 
-_HARMLESS = frozenset("\n\t")
 _THOUSAND = 1000
 _TEN = 10
 
@@ -54,23 +52,6 @@ def _score(name: str, rows: list[CaseResult]) -> Score:
         checked=sum(count for verdict, count in counts.items() if verdict.checked),
         uncounted={v: counts[v] for v in Verdict if not v.checked and counts[v]},
     )
-
-
-def inert(text: str) -> str:
-    r"""The text with every control and direction character spelled out, as ``\x1b``.
-
-    What models, exporters and error messages say may hold anything; nothing of it may
-    steer a terminal or reorder what people read. Line feeds and tabs are kept.
-    """
-    return "".join(char if _is_harmless(char) else _escaped(char) for char in text)
-
-
-def _is_harmless(char: str) -> bool:
-    return char in _HARMLESS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
 
 
 def duration(nanoseconds: float) -> str:

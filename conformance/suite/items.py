@@ -12,6 +12,7 @@ import pytest
 from conformance.engine import Engine
 from conformance.model import Record, TestKind, TestRef, Verdict, to_json
 from conformance.redaction import hide_secrets_in
+from conformance.reporters.inert import inert
 from conformance.zoo import LocatedCase
 
 #: Set by the plugin before collection.
@@ -25,7 +26,7 @@ class NotProven(Exception):
     """The case did not pass; carries its record."""
 
     def __init__(self, record: Record) -> None:
-        super().__init__(record.reason)
+        super().__init__(inert(record.reason or ""))
         self.record = record
 
 
@@ -62,9 +63,9 @@ class ZooItem(pytest.Item):
         if record.verdict in _FAILING:
             raise NotProven(record)
         if record.verdict is Verdict.EXPECTED_FAIL:
-            pytest.xfail(record.reason or "")
+            pytest.xfail(inert(record.reason or ""))
         if record.verdict is Verdict.NOT_RUN:
-            pytest.skip(record.reason or "")
+            pytest.skip(inert(record.reason or ""))
 
     def repr_failure(  # type: ignore[override]
         self, excinfo: pytest.ExceptionInfo[BaseException], style: str | None = None
@@ -114,7 +115,7 @@ def markers_of(located: LocatedCase) -> list[str]:
 
 
 def failure_text(record: Record, place: str) -> str:
-    """A failed record for the terminal."""
+    """A failed record for the terminal, and for the files of JUnit and Allure."""
     lines = [f"{record.verdict.glyph} {record.ref.id}: {record.verdict} at {record.stage}"]
     reason, details = record.reason or "", (record.details or "").splitlines()
     if details and reason.startswith(details[0]):
@@ -128,7 +129,7 @@ def failure_text(record: Record, place: str) -> str:
     if record.link:
         lines.append(f"  known issue: {record.link}")
     lines += [f"  model:  {place}", f"  repeat: {record.ref.repro}"]
-    return "\n".join(lines)
+    return inert("\n".join(lines))
 
 
 def report_properties(record: Record) -> list[tuple[str, str]]:

@@ -86,13 +86,6 @@ def test_scores_have_honest_denominators():
     }
 
 
-def test_control_and_direction_characters_are_spelled_out():
-    """Nothing in a text steers a terminal or reorders what is read; lines and tabs stay."""
-    assert wording.inert("a\x1b[2J\x9b\u202eb\u2028\ud800\n\tü") == (
-        "a\\x1b[2J\\x9b\\u202eb\\u2028\\ud800\n\tü"
-    )
-
-
 WITH_FLOOR = replace(LOGITS, noise=1e-6, limit=5.42e-6, noise_ratio=1.312)
 NO_FP64 = replace(DECLARED, rule_reason="the source's ops have no float64 kernels")
 

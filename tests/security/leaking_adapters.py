@@ -67,3 +67,15 @@ def leak_and_die(payload, progress):
     """Print the token and end without a result."""
     print("dying", os.environ["HF_TOKEN"], flush=True)
     os._exit(3)
+
+
+class Hostile(Honest):
+    """Its error means to steer terminals, reorder words, break XML and run in browsers."""
+
+    TEXT = (
+        "\x1b[2J\x1b]0;owned\x07 \x9b31m \u202egnp.exe \u200b\u2028\ud800\x00\x08"
+        "<script>alert(1)</script> ]]> </testcase> &amp; [bold]x[/bold]\nsecond line\ttab"
+    )
+
+    def load(self, job):
+        raise RuntimeError(self.TEXT)
