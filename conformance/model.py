@@ -151,6 +151,8 @@ class TestRef:
     provider: str | None
     #: The command that repeats this test and nothing else.
     repro: str
+    #: Keys of the entry by which code of the model's author may run, such as ``allow_pickle``.
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,8 @@ class CaseResult:
     explanation: Explanation | None = None
     #: The folder of a failure, relative to the report folder.
     failure_folder: str | None = None
+    #: See :attr:`TestRef.trusted`.
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

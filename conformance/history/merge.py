@@ -108,6 +108,7 @@ def _row(
         framework=about.framework,
         task=about.task,
         tags=about.tags,
+        trusted=about.trusted,
         exporter=about.exporter,
         opset=about.opset,
         variant=about.variant,

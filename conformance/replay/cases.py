@@ -30,6 +30,7 @@ def case_of(result: Replayed, arguments: tuple[str, ...] = ()) -> dict[str, Any]
         "framework": about.framework,
         "task": about.task,
         "tags": list(about.tags),
+        "trusted": list(about.trusted),
         "exporter": about.exporter,
         "opset": about.opset,
         "variant": about.variant,

@@ -25,6 +25,8 @@ class Described:
     framework: str | None = None
     task: str | None = None
     tags: tuple[str, ...] = ()
+    #: Keys of a bundle's entry by which code of the model's author may have run.
+    trusted: tuple[str, ...] = ()
     exporter: str | None = None
     opset: int | None = None
     variant: str | None = None
@@ -55,6 +57,7 @@ def _ours(manifest: BundleManifest) -> Described:
         framework=case.entry.framework_label,
         task=case.entry.task,
         tags=case.entry.tags,
+        trusted=case.entry.source.trusted,
         exporter=case.exporter,
         opset=case.opset,
         variant=case.variant,

@@ -29,6 +29,19 @@ _MEANINGS = {
 }
 
 
+#: Key of an entry to what it let run: the mark's words and its title.
+_TRUST = {
+    "allow_pickle": (
+        "pickle allowed",
+        "allow_pickle: the entry lets the model's file run code when it is loaded",
+    ),
+    "trust_remote_code": (
+        "remote code",
+        "trust_remote_code: the entry runs Python code that came with the model",
+    ),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     case: CaseResult
@@ -69,7 +82,7 @@ def report_html(report: RunReport) -> str:
         "when": _when,
         "commit": _short_commit,
     }
-    environment.globals |= {"nothing": wording.NOTHING}
+    environment.globals |= {"nothing": wording.NOTHING, "trust": _TRUST}
     rows = [_row(row, report) for row in report.cases]
     html: str = environment.get_template("index.html.j2").render(
         report=report,

@@ -12,6 +12,7 @@ _CASE_FIELDS = (
     "framework",
     "task",
     "tags",
+    "trusted",
     "exporter",
     "opset",
     "variant",

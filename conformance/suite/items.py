@@ -163,6 +163,7 @@ def _ref(
         framework=case.entry.framework_label,
         task=case.entry.task,
         tags=case.entry.tags,
+        trusted=case.entry.source.trusted,
         exporter=case.exporter,
         opset=case.opset,
         variant=case.variant,
