@@ -13,7 +13,7 @@ from conformance.cache.folders import bundle_folder
 from conformance.cache.leases import lease
 from conformance.errors import ConformanceError, CorruptBundle
 from conformance.model import FrameworkInfo
-from conformance.onnx_files import file_problem
+from conformance.paths import file_problem
 from conformance.providers import PROVIDERS
 from conformance.replay.folders import data_set_folders
 from conformance.zoo import LocatedCase, ZooError, read_zoo

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.profiling import NodeTime, Profile
+from conformance.reporters.inert import inert
 from conformance.reporters.page import inlined, page_environment
 from conformance.reporters.profile_text import calls, headline, percent, place, rest
-from conformance.reporters.inert import inert
 from conformance.reporters.wording import NOTHING, duration
 
 #: In SVG units, which are pixels at full width.
