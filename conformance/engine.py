@@ -7,14 +7,15 @@ and writes down what happened. The suite and the tools both stand on it.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from conformance.bundle import Bundle
+from conformance.bundle import MANIFEST, Bundle
 from conformance.cache import BundleCache, bundle_key
 from conformance.entry import Conversion, ZooEntry
 from conformance.errors import StageError
@@ -27,6 +28,8 @@ from conformance.evidence import (
 )
 from conformance.execution.child import Executor
 from conformance.execution.contract import Completed, Failure, failure_of, shorten
+from conformance.execution.machine_lock import alone, busy
+from conformance.execution.progress import tell_waiting
 from conformance.failures import Origin, remove_failure, write_failure
 from conformance.judging import judge_failure, judge_success, parity_failure
 from conformance.machine import describe_machine, installed_versions
@@ -42,6 +45,7 @@ from conformance.model import (
     from_json,
 )
 from conformance.mutation import insensitive
+from conformance.outcomes import Converted, Outcomes, Proof, Reported
 from conformance.redaction import hide_secrets, hide_secrets_in
 from conformance.requirements import missing_requirements
 from conformance.tasks import Settings, Tasks
@@ -49,20 +53,16 @@ from conformance.zoo import LocatedCase
 
 
 @dataclass(frozen=True, slots=True)
-class _Conversion:
+class _Found:
+    """What is known of a case when all but its latency is."""
+
     bundle: Bundle | None
     failure: Failure | None
-    result: ExportResult | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Proof:
-    parity: ParityReport | None
-    placement: dict[str, int] | None
-    failure: Failure | None
-    mutation: MutationReport | None = None
-    explanation: Explanation | None = None
-    #: Folder in which the explanation left its reduced model.
+    #: The test that answers for ``failure``.
+    owner: TestKind
+    last_stage: Stage
+    #: Fields of the record.
+    evidence: dict[str, Any] = field(default_factory=dict)
     findings: Path | None = None
 
 
@@ -74,7 +74,7 @@ class Past(Protocol):
 
 
 class Engine:
-    """Runs the tests of cases; remembers conversions and proofs within its lifetime."""
+    """Runs the tests of cases; what the run has found out already is not done again."""
 
     def __init__(
         self,
@@ -88,36 +88,21 @@ class Engine:
         self._tasks = Tasks(settings, executor)
         self._frameworks = frameworks
         self._cache = BundleCache(settings.cache_dir)
-        self._conversions: dict[str, _Conversion] = {}
-        self._proofs: dict[str, _Proof] = {}
-        #: What a test of this run has reported in place of a pass; dependents point at it.
-        self._reported: dict[tuple[TestKind, str], str] = {}
+        self._shared = settings.shared or settings.workdir
+        self._outcomes = Outcomes(self._shared / "outcomes")
+        self._bundles: dict[str, Bundle] = {}
 
     def run(self, located: LocatedCase, ref: TestRef) -> Record:
         """Run the test that ``ref`` names and return its record; never raises for a model."""
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
         clock = time.perf_counter()
-        conversion = self._converted(located)
-        fields: dict[str, Any] = {}
-        findings: Path | None = None
-        failure, owner, last_stage = conversion.failure, TestKind.EXPORT, Stage.CHECK
-        if conversion.bundle is not None:
-            fields["export"] = conversion.result
-            if ref.provider is not None:
-                proof = self._proved(located, conversion.bundle, ref, ref.provider)
-                failure, owner, last_stage = proof.failure, TestKind.PARITY, Stage.PARITY
-                findings = proof.findings
-                fields |= {
-                    "parity": proof.parity,
-                    "placement": proof.placement,
-                    "mutation": proof.mutation,
-                    "explanation": proof.explanation,
-                }
-                if failure is None and ref.test is TestKind.LATENCY:
-                    owner, last_stage = TestKind.LATENCY, Stage.LATENCY
-                    failure, fields["latency"] = self._measured(
-                        located, conversion.bundle, ref.provider
-                    )
+        with busy(self._settings.machine_lock, waiting=self._waiting(ref, "a latency measurement")):
+            found = self._found(located, ref)
+        failure, owner, last_stage = found.failure, found.owner, found.last_stage
+        latency = None
+        if found.bundle is not None and failure is None and ref.test is TestKind.LATENCY:
+            owner, last_stage = TestKind.LATENCY, Stage.LATENCY
+            failure, latency = self._measured(located, found.bundle, ref)
         judged = self._judged(located.case.entry, ref, failure, owner, last_stage)
         record = Record(
             ref=ref,
@@ -130,9 +115,10 @@ class Engine:
             started=started,
             duration_s=round(time.perf_counter() - clock, 6),
             worker=self._settings.worker,
-            **fields,
+            latency=latency,
+            **found.evidence,
         )
-        return self._kept(record, located, conversion.bundle, findings)
+        return self._kept(record, located, found.bundle, found.findings)
 
     def close(self) -> None:
         """End the executor's processes."""
@@ -140,57 +126,91 @@ class Engine:
 
     # -- the pieces of work ------------------------------------------------------------
 
-    def _converted(self, located: LocatedCase) -> _Conversion:
-        key = located.case.key
-        if key not in self._conversions:
-            self._conversions[key] = self._convert(located)
-        return self._conversions[key]
+    def _found(self, located: LocatedCase, ref: TestRef) -> _Found:
+        """Everything about the case that ``ref`` needs but its latency."""
+        conversion, bundle = self._converted(located)
+        if bundle is None:
+            return _Found(None, conversion.failure, TestKind.EXPORT, Stage.CHECK)
+        key = bundle.path.name if located.case.entry.source.is_pinned else None
+        exported = _export_result(bundle, key, cached=conversion.cached)
+        evidence: dict[str, Any] = {"export": exported}
+        if ref.provider is None:
+            return _Found(bundle, None, TestKind.EXPORT, Stage.CHECK, evidence)
+        proof = self._proved(located, bundle, ref, ref.provider)
+        evidence |= {
+            "parity": proof.parity,
+            "placement": proof.placement,
+            "mutation": proof.mutation,
+            "explanation": proof.explanation,
+        }
+        return _Found(
+            bundle, proof.failure, TestKind.PARITY, Stage.PARITY, evidence, proof.findings
+        )
 
-    def _convert(self, located: LocatedCase) -> _Conversion:
+    def _converted(self, located: LocatedCase) -> tuple[Converted, Bundle | None]:
+        key = located.case.key
+        known = self._outcomes.recall(Converted, key)
+        if known is not None and (known.failure is not None or key in self._bundles):
+            return known, self._bundles.get(key)
+        converted, bundle = self._convert(located)
+        # another process of this run may have been the one that made it
+        converted = converted if known is None or bundle is None else known
+        self._outcomes.keep(key, converted)
+        if bundle is not None:
+            self._bundles[key] = bundle
+        return converted, bundle
+
+    def _convert(self, located: LocatedCase) -> tuple[Converted, Bundle | None]:
         case, entry = located.case, located.case.entry
         info = self._info(entry)
         if missing := missing_requirements(entry, info):
-            return _Conversion(None, Failure(Verdict.NOT_RUN, Stage.LOAD, missing, None))
+            return Converted(Failure(Verdict.NOT_RUN, Stage.LOAD, missing, None)), None
 
         def make(out: Path) -> Completed:
-            return self._tasks.convert(located, info, out)
+            # while the cache's lock was waited for, another process of this run may have failed
+            known = self._outcomes.recall(Converted, case.key)
+            if known is not None and known.failure is not None:
+                return Completed(None, known.failure)
+            completed = self._tasks.convert(located, info, out)
+            if completed.failure is not None and not (out / MANIFEST).is_file():
+                self._outcomes.keep(case.key, Converted(completed.failure))
+            return completed
 
         # a branch of a hub repository can move: what it named is good for this run only
         lasting = entry.source.is_pinned
-        cache = self._cache if lasting else BundleCache(self._settings.workdir / "unpinned")
+        cache = self._cache if lasting else BundleCache(self._shared / "unpinned")
         try:
             key = bundle_key(case, info, located.zoo_dir, self._settings.seed)
             bundle, completed = cache.get_or_make(key, make)
         except (OSError, StageError) as error:
-            return _Conversion(None, failure_of(error, Stage.EXPORT))
+            return Converted(failure_of(error, Stage.EXPORT)), None
         if bundle is None:
-            return _Conversion(None, completed.failure if completed else None)
+            return Converted(completed.failure if completed else None), None
         # a process that ended badly after it had left a bundle was timing the model: the
         # stages that are about running it judge that
-        result = _export_result(bundle, key if lasting else None, cached=completed is None)
-        return _Conversion(bundle, None, result)
+        return Converted(None, cached=completed is None), bundle
 
-    def _proved(self, located: LocatedCase, bundle: Bundle, ref: TestRef, provider: str) -> _Proof:
+    def _proved(self, located: LocatedCase, bundle: Bundle, ref: TestRef, provider: str) -> Proof:
         key = located.case.id_on(provider)
-        if key not in self._proofs:
-            self._proofs[key] = self._prove(located, bundle, ref, provider)
-        return self._proofs[key]
+        proof = self._outcomes.recall(Proof, key)
+        if proof is None:
+            proof = self._prove(located, bundle, ref, provider)
+            self._outcomes.keep(key, proof)
+        return proof
 
-    def _prove(self, located: LocatedCase, bundle: Bundle, ref: TestRef, provider: str) -> _Proof:
+    def _prove(self, located: LocatedCase, bundle: Bundle, ref: TestRef, provider: str) -> Proof:
         completed = self._tasks.prove(located, bundle, provider)
         if completed.value is None:
-            return _Proof(None, None, completed.failure)
+            return Proof(None, None, completed.failure)
         report = from_json(ParityReport, completed.value["parity"])
-        proof = _Proof(report, completed.value["placement"], parity_failure(report))
+        proof = Proof(report, completed.value["placement"], parity_failure(report))
         if proof.failure is None and self._settings.mutants:
             proof = self._mutated(proof, located, bundle, provider)
         if self._settings.explain or self._is_news(located.case.entry, ref, proof.failure):
             proof = self._explained(proof, located, bundle, provider)
         return proof
 
-    def _mutated(
-        self, proof: _Proof, located: LocatedCase, bundle: Bundle, provider: str
-    ) -> _Proof:
+    def _mutated(self, proof: Proof, located: LocatedCase, bundle: Bundle, provider: str) -> Proof:
         """Try the check that has just passed on wrong models: it must object to them."""
         completed = self._tasks.mutate(located, bundle, provider)
         if completed.value is None:
@@ -213,8 +233,8 @@ class Engine:
         return judged.verdict is Verdict.FAIL
 
     def _explained(
-        self, proof: _Proof, located: LocatedCase, bundle: Bundle, provider: str
-    ) -> _Proof:
+        self, proof: Proof, located: LocatedCase, bundle: Bundle, provider: str
+    ) -> Proof:
         """Find where the error comes from; the source is asked again when it is the converter."""
         folder = self._tasks.scratch("findings")
         completed = self._tasks.explain(located, bundle, provider, folder)
@@ -231,10 +251,13 @@ class Engine:
         return replace(proof, explanation=explanation, findings=folder)
 
     def _measured(
-        self, located: LocatedCase, bundle: Bundle, provider: str
+        self, located: LocatedCase, bundle: Bundle, ref: TestRef
     ) -> tuple[Failure | None, LatencyResult | None]:
-        earlier = self._earlier(located.case.id_on(provider), bundle)
-        completed = self._tasks.measure(located, bundle, provider, earlier, alone=True)
+        provider = ref.provider or ""
+        earlier = self._earlier(ref.id, bundle)
+        waiting = self._waiting(ref, "the machine to be free")
+        with alone(self._settings.machine_lock, waiting=waiting) as granted:
+            completed = self._tasks.measure(located, bundle, provider, earlier, alone=granted)
         if completed.value is None:
             return completed.failure, None
         return None, from_json(LatencyResult, completed.value["latency"])
@@ -246,8 +269,21 @@ class Engine:
             return earlier
         if earlier.model_digest == bundle.manifest.model_digest:
             return earlier
-        former = self._cache.find(earlier.key)
+        try:
+            former = self._cache.find(earlier.key)
+        except OSError:
+            return earlier  # a cache that cannot be written: the yardstick has to do
         return earlier if former is None else replace(earlier, bundle=str(former.path))
+
+    def _waiting(self, ref: TestRef, waits_for: str) -> Callable[[], None]:
+        """What tells those who watch that ``ref`` waits for the machine."""
+        stage = Stage.LATENCY if ref.test is TestKind.LATENCY else Stage.LOAD
+
+        def tell() -> None:
+            with contextlib.suppress(OSError):  # a full disk is told of by what needs the room
+                tell_waiting(self._settings.progress, ref.id, stage, waits_for)
+
+        return tell
 
     def _info(self, entry: ZooEntry) -> FrameworkInfo:
         return self._frameworks.get(entry.framework) or _foreign(entry.framework)
@@ -293,11 +329,13 @@ class Engine:
         if failure is None:
             return judge_success(entry, ref, last_stage)
         blocker = ref.case if owner is TestKind.EXPORT else ref.id
-        if ref.test is not owner and (owner, blocker) in self._reported:
-            reason = f"not run, {owner} of {blocker} is {self._reported[owner, blocker]}"
+        told = self._outcomes.recall(Reported, f"{owner} of {blocker}")
+        if ref.test is not owner and told is not None:
+            reason = f"not run, {owner} of {blocker} is {told.text}"
             return Judgement(Verdict.NOT_RUN, failure.stage, shorten(reason))
         judged = judge_failure(entry, ref, failure, require=self._settings.require)
-        self._reported[owner, blocker] = f"{judged.verdict}: {judged.reason}"
+        reported = Reported(f"{judged.verdict}: {judged.reason}")
+        self._outcomes.keep(f"{owner} of {blocker}", reported)
         return judged
 
 

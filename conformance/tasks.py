@@ -7,13 +7,14 @@ Each is a function of :mod:`conformance.pipeline`, :mod:`conformance.mutation` o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from conformance.bundle import Bundle
 from conformance.execution.child import Executor
 from conformance.execution.contract import Completed, Spec
+from conformance.locations import machine_lock_file
 from conformance.measuring import Earlier
 from conformance.model import FrameworkInfo, to_json
 from conformance.zoo import LocatedCase
@@ -43,6 +44,10 @@ class Settings:
     #: Explain where the error comes from for every case, not only for failing ones.
     explain: bool = False
     worker: str | None = None
+    #: Scratch folder of all processes of the run; by default this one's own.
+    shared: Path | None = None
+    #: Held by all who use the machine, and by a latency measurement alone.
+    machine_lock: Path = field(default_factory=machine_lock_file)
 
 
 class Tasks:

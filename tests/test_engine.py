@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 from zoo_cases import HERE, located, ref
@@ -8,6 +9,7 @@ from zoo_cases import HERE, located, ref
 from conformance.engine import Engine
 from conformance.execution.child import children
 from conformance.execution.contract import Completed, Failure
+from conformance.execution.machine_lock import alone, busy
 from conformance.model import FrameworkInfo, Stage, TestKind, Verdict
 from conformance.tasks import Settings
 
@@ -16,7 +18,7 @@ from conformance.tasks import Settings
 def make_engine(tmp_path):
     engines = []
 
-    def make(*, require=False, executor=None, mutants=0):
+    def make(*, require=False, executor=None, mutants=0, shared=None):
         settings = Settings(
             cache_dir=tmp_path / "cache",
             workdir=tmp_path / f"work-{len(engines)}",
@@ -26,6 +28,8 @@ def make_engine(tmp_path):
             failures_dir=tmp_path / "failures",
             seed=0,
             mutants=mutants,
+            shared=shared,
+            machine_lock=tmp_path / "machine.lock",
         )
         executor = executor or children({"PYTHONPATH": os.fspath(HERE)})
         engines.append(Engine(settings, executor, {}))
@@ -225,3 +229,79 @@ def test_a_check_that_could_not_be_tried_is_neither_passed_nor_the_models_fault(
     record = make_engine(executor=executor, mutants=5).run(case, ref(case, TestKind.PARITY))
     assert record.verdict is Verdict.INFRA_ERROR
     assert record.reason == "the check could not be tried on wrong models: SIGSEGV"
+
+
+class Watched:
+    """An executor that writes down what it ran, and who else could have run meanwhile."""
+
+    def __init__(self, lock):
+        self.ran = []
+        self._lock = lock
+        self._executor = children({"PYTHONPATH": os.fspath(HERE)})
+
+    def run(self, spec):
+        with alone(self._lock, timeout_s=0) as granted:
+            nobody = granted
+        free = threading.Event()
+
+        def enter():
+            with busy(self._lock, timeout_s=1):
+                free.set()
+
+        other = threading.Thread(target=enter)
+        other.start()
+        shared = free.wait(0.5)
+        other.join()
+        self.ran.append((spec.target.rpartition(":")[2], nobody, shared, spec.payload.get("alone")))
+        return self._executor.run(spec)
+
+    def close(self):
+        self._executor.close()
+
+
+def test_stages_share_the_machine_and_a_measurement_has_it_alone(make_engine, tmp_path):
+    """While latency is measured nothing else may start; every other stage only keeps it out."""
+    executor = Watched(tmp_path / "machine.lock")
+    engine = make_engine(executor=executor)
+    case = located("Honest")
+    engine.run(case, ref(case, TestKind.LATENCY))
+    assert executor.ran == [
+        ("convert", False, True, None),
+        ("prove", False, True, None),
+        ("measure", False, False, True),
+    ]
+
+
+def test_processes_of_a_run_do_nothing_twice(make_engine, tmp_path):
+    """What one found out, good or bad, the others know; another run tries again."""
+    lock = tmp_path / "machine.lock"
+
+    def ran(test, adapter, shared):
+        executor = Watched(lock)
+        case = located(adapter)
+        record = make_engine(executor=executor, shared=shared).run(case, ref(case, test))
+        return [name for name, *_ in executor.ran], record
+
+    one, other = tmp_path / "one", tmp_path / "other"
+    assert ran(TestKind.EXPORT, "Raises", one)[0] == ["convert"]
+    again, record = ran(TestKind.PARITY, "Raises", one)
+    assert again == []
+    assert record.verdict is Verdict.NOT_RUN
+    assert "export of Raises/raises@mini-op18-fp32 is fail" in record.reason
+    assert ran(TestKind.PARITY, "Raises", other)[0] == ["convert"]
+    assert ran(TestKind.PARITY, "Honest", one)[0] == ["convert", "prove"]
+    done, record = ran(TestKind.LATENCY, "Honest", one)
+    assert done == ["measure"]
+    assert record.verdict is Verdict.PASS
+    assert not record.export.cached, "it was made in this run"
+
+
+def test_processes_of_a_run_convert_a_moving_model_once(make_engine, tmp_path):
+    """A branch of a hub repository is converted once for a run, not once for each worker."""
+    source = {"hub": "org/name", "revision": "main"}
+    case = located("Honest", id="hub", source=source)
+    shared = tmp_path / "shared"
+    for expected in (["convert"], []):
+        executor = Watched(tmp_path / "machine.lock")
+        make_engine(executor=executor, shared=shared).run(case, ref(case, TestKind.EXPORT))
+        assert [name for name, *_ in executor.ran] == expected

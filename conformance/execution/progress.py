@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from conformance.model import Stage
@@ -23,6 +23,8 @@ class Activity:
     stage: Stage
     #: Wall-clock time at which the work on this label began, in seconds since the epoch.
     since: float
+    #: What the stage waits for before it begins.
+    waits_for: str | None = None
 
 
 class Progress:
@@ -37,18 +39,27 @@ class Progress:
     def enter(self, stage: Stage) -> None:
         """A stage begins."""
         self.current = stage
-        text = json.dumps({"label": self._label, "stage": stage, "since": self._since})
-        replacement = self._file.with_suffix(f".{os.getpid()}")
-        replacement.write_text(text, encoding="utf-8")
-        replacement.replace(self._file)
+        _write(self._file, Activity(self._label, stage, self._since))
+
+
+def tell_waiting(file: Path, label: str, stage: Stage, waits_for: str) -> None:
+    """Tell, before the process of a stage is started, what keeps it from starting."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _write(file, Activity(label, stage, time.time(), waits_for))
+
+
+def _write(file: Path, activity: Activity) -> None:
+    replacement = file.with_suffix(f".{os.getpid()}")
+    replacement.write_text(json.dumps(asdict(activity)), encoding="utf-8")
+    replacement.replace(file)
 
 
 def read_activity(file: Path) -> Activity | None:
     """What the file's process is doing, or None when it says nothing."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        return Activity(str(data["label"]), Stage(data["stage"]), float(data["since"]))
-    except (OSError, ValueError, KeyError):
+        return Activity(**{**data, "stage": Stage(data["stage"])})
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -154,6 +154,7 @@ class ZooSession:
                 mutants=self._options.mutants,
                 explain=self._options.explain,
                 worker=self._worker,
+                shared=self._scratch / "shared",
             ),
             Inline(offline) if self._options.isolation == "inline" else children(offline),
             self._frameworks,

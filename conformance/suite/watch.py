@@ -39,24 +39,26 @@ class Watch:
         os.close(self._output)
 
     def _run(self) -> None:
-        due: dict[str, float] = {}
+        due: dict[tuple[str, float], float] = {}
         while not self._stopped.wait(_LOOK_EVERY_SECONDS):
             if lines := slow_work(self._folder, time.time(), due):
                 os.write(self._output, "\n".join(["", *lines, ""]).encode())
 
 
-def slow_work(folder: Path, now: float, due: dict[str, float]) -> list[str]:
+def slow_work(folder: Path, now: float, due: dict[tuple[str, float], float]) -> list[str]:
     """A line for each process below ``folder`` that is due to be told of.
 
     Args:
         folder: of the progress files.
         now: seconds since the epoch.
-        due: label to the seconds at which it is told of next; updated.
+        due: label and beginning to the seconds at which it is told of next; updated.
     """
     lines = []
     for activity in read_activities(folder):
         elapsed = now - activity.since
-        if elapsed >= due.get(activity.label, _SLOW_SECONDS):
-            due[activity.label] = 2 * elapsed
-            lines.append(f"  … {activity.label}: {activity.stage}, {elapsed:.0f} s")
+        work = (activity.label, activity.since)
+        if elapsed >= due.get(work, _SLOW_SECONDS):
+            due[work] = 2 * elapsed
+            waits = f" waits for {activity.waits_for}" if activity.waits_for else ""
+            lines.append(f"  … {activity.label}: {activity.stage}{waits}, {elapsed:.0f} s")
     return lines
