@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ _REPEATABLE = {"PYTHONHASHSEED": "0"}
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TQDM_DISABLE": "1"}
 _SECONDS_TO_DIE = 5.0
 _SECONDS_TO_PRELOAD = 300.0
+_SECONDS_TO_FORK = 60.0
 #: How a child's end is told.
 _End = TypeVar("_End")
 
@@ -58,22 +60,29 @@ class Executor(Protocol):
 
 
 class ForkedChildren:
-    """Children forked from a preloaded parent, one parent per set of modules (POSIX)."""
+    """Children forked from a preloaded parent, one parent per set of modules (POSIX).
+
+    Where a parent says that it must not be forked, or dies of its imports, children of that
+    set of modules are fresh interpreters.
+    """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = _environment(environment)
         self._servers: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
+        self._unforkable: set[tuple[str, ...]] = set()
+        self._spawned = SpawnedChildren(environment)
 
     def run(self, spec: Spec) -> Completed:
         """See :class:`Executor`."""
         server = self._server(spec.preload)
+        if server is None:
+            return self._spawned.run(spec)
         requests, answers = server.stdin, server.stdout
         if requests is None or answers is None:
             raise RuntimeError("the fork server was started without pipes")
         requests.write(f"{_write_spec(spec)}\n".encode())
         requests.flush()
-        # importing the preloaded modules does not count to the entry's timeout
-        started = _read_line(answers, _SECONDS_TO_PRELOAD)
+        started = _read_line(answers, _SECONDS_TO_FORK)
         if not started:
             return self._server_died(spec)
         pid = int(json.loads(started)["pid"])
@@ -92,30 +101,41 @@ class ForkedChildren:
     def close(self) -> None:
         """See :class:`Executor`."""
         for server in self._servers.values():
-            server.kill()
-            server.wait()
+            _end(server)
         self._servers.clear()
 
-    def _server(self, preload: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    def _server(self, preload: tuple[str, ...]) -> subprocess.Popen[bytes] | None:
+        """The parent for these modules; None where children must not be forked."""
         server = self._servers.get(preload)
-        if server is None or server.poll() is not None:
-            server = subprocess.Popen(
-                [sys.executable, "-m", "conformance.execution.forkserver", *preload],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=self._environment,
-                bufsize=0,
-                start_new_session=True,  # Ctrl-C is ours to handle, not the server's
-            )
-            self._servers[preload] = server
-        return server
+        if preload in self._unforkable or (server is not None and server.poll() is None):
+            return server
+        server = subprocess.Popen(
+            [sys.executable, "-m", "conformance.execution.forkserver", *preload],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self._environment,
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C is ours to handle, not the server's
+        )
+        self._servers[preload] = server  # now, so that whatever interrupts us finds it to end
+        # importing the preloaded modules does not count to the entry's timeout
+        ready = _read_line(server.stdout, _SECONDS_TO_PRELOAD) if server.stdout else b""
+        if ready:
+            hazard = json.loads(ready)["hazard"]
+        elif ready is None:
+            hazard = f"they were not imported in {_SECONDS_TO_PRELOAD:g} s"
+        else:
+            hazard = f"the process that imported them ended with {_ending(server.wait())}"
+        if hazard is None:
+            return server
+        _end(self._servers.pop(preload))
+        self._unforkable.add(preload)
+        _note(f"no forked children with {', '.join(preload)}: {hazard}; each starts afresh, slower")
+        return None
 
     def _server_died(self, spec: Spec) -> Completed:
-        server = self._servers.pop(spec.preload)
-        server.kill()
-        code = server.wait()
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        how = _ending(_end(self._servers.pop(spec.preload)))
         modules = ", ".join(spec.preload)
         reason = f"the process that preloads {modules} ended with {how}; try it in a new process"
         return Completed(None, Failure(Verdict.INFRA_ERROR, _stage_of(spec), reason, None))
@@ -156,6 +176,24 @@ def children(environment: Mapping[str, str] | None = None) -> Executor:
     Forking a process that has loaded frameworks is proven on Linux only.
     """
     return (ForkedChildren if sys.platform == "linux" else SpawnedChildren)(environment)
+
+
+def _end(server: subprocess.Popen[bytes]) -> int:
+    """Kill a process and close its pipes; how it ended, if it had before."""
+    server.kill()
+    server.communicate()
+    return server.returncode
+
+
+def _ending(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+
+def _note(text: str) -> None:
+    """Tell people, also where warnings are errors: no model is to blame for this."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
 def _write_spec(spec: Spec) -> Path:

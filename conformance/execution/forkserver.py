@@ -1,9 +1,11 @@
 """The preloaded parent: imports a framework once, then forks a child per spec.
 
-Run as ``python -m conformance.execution.forkserver MODULE...``. It reads the path of a
-spec per line on standard input and answers with two JSON lines on standard output: the
-child's pid, then how it ended. It only imports; it never runs a model itself, so that the
-children it forks start from a clean state. It ends with its standard input.
+Run as ``python -m conformance.execution.forkserver MODULE...``. When it has imported them, it
+answers with a JSON line on standard output: ``hazard``, which is null, or why it must not be
+forked; then it ends. Otherwise it reads the path of a spec per line on standard input and
+answers with two JSON lines: the child's pid, then how it ended. It only imports; it never runs
+a model itself, so that the children it forks start from a clean state. It ends with its
+standard input.
 """
 
 from __future__ import annotations
@@ -31,18 +33,28 @@ def serve(modules: list[str]) -> None:
     die_with_parent()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what frameworks print at import must not mix with the answers
+    from conformance.execution.fork_safety import ImportWatch, Rehearsal
+
+    watch = ImportWatch()
     for module in modules:
         try:
             import_module(module)
         except ImportError as error:
             # the child imports it again and reports the error as its own
             sys.stderr.write(f"preloading {module}: {error}\n")
+        watch.imported(module)
+    # what is unsafe to fork at sight is not forked for a try either
+    rehearsal = None if watch.hazard() else Rehearsal()
     from conformance.execution.contract import OUTPUT_LOG, Spec
     from conformance.execution.process import perform
     from conformance.model import from_json
 
     gc.collect()
     gc.freeze()  # keep the shared pages shared: no collector writes into them
+    hazard = watch.hazard() if rehearsal is None else rehearsal.problem()
+    print(json.dumps({"hazard": hazard}), file=answers, flush=True)
+    if hazard is not None:
+        return
     for line in sys.stdin:
         spec = from_json(Spec, json.loads(Path(line.strip()).read_text(encoding="utf-8")))
         pid = os.fork()

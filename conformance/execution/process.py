@@ -51,4 +51,7 @@ def read_result(workdir: Path) -> tuple[dict[str, Any] | None, Failure | None] |
 
 
 if __name__ == "__main__":
+    from conformance.execution.forkserver import die_with_parent
+
+    die_with_parent()
     perform(from_json(Spec, json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))

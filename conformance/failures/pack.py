@@ -166,6 +166,10 @@ class _Attempt:
     def _tolerance(self) -> Tolerance:
         return Tolerance() if self._bundle is None else self._bundle.manifest.case.entry.tolerance
 
+    @property
+    def _memory_bytes(self) -> int | None:
+        return None if self._bundle is None else self._bundle.manifest.case.entry.memory
+
     def _examine(self, model: Path, out: Path) -> Examined:
         work = Path(tempfile.mkdtemp(dir=self._scratch))
         short = {name: label for label, name in PROVIDERS.items()}
@@ -186,6 +190,7 @@ class _Attempt:
                 progress=work / "progress.json",
                 timeout_s=_TIMEOUT_S,
                 preload=_PRELOAD,
+                memory_bytes=self._memory_bytes,
             )
         )
         if completed.failure is None:

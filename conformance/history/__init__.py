@@ -4,6 +4,7 @@ Only the controller of a run writes here; readers may come at any time.
 """
 
 from conformance.history.baseline import Baseline, find_baseline
+from conformance.history.durations import former_seconds
 from conformance.history.folder import HistoryWarning, list_runs, open_report_folder, run_path
 from conformance.history.index import rebuild_index, update_index
 from conformance.history.merge import merge
@@ -16,6 +17,7 @@ __all__ = [
     "RunWriter",
     "StoredRun",
     "find_baseline",
+    "former_seconds",
     "list_runs",
     "load_report",
     "merge",

@@ -33,6 +33,8 @@ class Described:
     export: ExportResult | None = None
     #: Seconds that the model may take.
     timeout_s: float = TIMEOUT_S
+    #: Resident memory that its process may hold; None for any.
+    memory_bytes: int | None = None
 
 
 def describe(folder: ModelFolder) -> Described:
@@ -70,4 +72,5 @@ def _ours(manifest: BundleManifest) -> Described:
             fp64_unavailable=manifest.fp64_unavailable,
         ),
         timeout_s=case.entry.timeout,
+        memory_bytes=case.entry.memory,
     )

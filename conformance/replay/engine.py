@@ -131,6 +131,7 @@ class Replay:
                     progress=Path(workdir) / "progress.json",
                     timeout_s=self._timeout_s or about.timeout_s,
                     preload=_PRELOAD,
+                    memory_bytes=about.memory_bytes,
                 )
             )
         if completed.failure is not None:

@@ -94,19 +94,6 @@ def item_name(ref: TestRef) -> str:
     return f"test_{ref.test}[{ref.id}]"
 
 
-def case_of(nodeid: str) -> str:
-    """The case that a node id belongs to, so that a scheduler can keep a case together.
-
-    Parity and latency ids end in ``-<provider>``, which no provider's name contains.
-    """
-    file, _, name = nodeid.rpartition("::")
-    test, _, rest = name.partition("[")
-    identity = rest.removesuffix("]")
-    if test != f"test_{TestKind.EXPORT}":
-        identity = identity.rpartition("-")[0]
-    return f"{file}::{identity}"
-
-
 def markers_of(located: LocatedCase) -> list[str]:
     """Framework, task and tags, as marker names for ``-m``."""
     entry = located.case.entry

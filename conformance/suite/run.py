@@ -67,7 +67,9 @@ class ZooRun:
         """The tests that were selected are known: the run begins. Later calls change nothing."""
         if self._writer is not None:
             return
-        tests = tuple(self._refs[nodeid] for nodeid in nodeids if nodeid in self._refs)
+        selected = set(nodeids)
+        # in the order of the zoo, which is the report's: that of the run changes with its history
+        tests = tuple(ref for nodeid, ref in self._refs.items() if nodeid in selected)
         if not tests:
             return
         self._writer = RunWriter(self._options.report_dir, self._header())

@@ -17,10 +17,12 @@ from conformance.errors import HistoryError, LoadError
 from conformance.execution.child import children
 from conformance.execution.inline import Inline
 from conformance.history import Baseline, find_baseline
+from conformance.history import former_seconds
 from conformance.model import TestRef
 from conformance.suite import items
 from conformance.suite.allure import describe
 from conformance.suite.options import ZooOptions
+from conformance.suite.order import expected_seconds, put_in_order
 from conformance.suite.run import ZooRun
 from conformance.suite.termination import Termination
 from conformance.suite.watch import Watch
@@ -29,6 +31,7 @@ from conformance.zoo import LocatedCase, ZooError, read_zoo
 
 _SCRATCH = "conformance_scratch"
 _EARLIER_RUNS = "conformance_earlier_runs"
+_SECONDS = "conformance_seconds"
 
 
 class ZooSession:
@@ -38,10 +41,12 @@ class ZooSession:
         """Read the zoo.
 
         Raises:
-            pytest.UsageError: naming every problem of the zoo, or of the report folder.
+            pytest.UsageError: naming every problem of the zoo, or of the report folder, or a
+                distribution that tears cases apart.
         """
         self._config = config
         self._options = options
+        _refuse_distributions(config)
         try:
             self._frameworks = catalog()
         except LoadError as error:
@@ -59,16 +64,20 @@ class ZooSession:
         self._scratch = Path(
             worker[_SCRATCH] if worker else tempfile.mkdtemp(prefix="conformance-")
         )
+        #: What each case is expected to take; workers must not read what can change meanwhile.
+        self._seconds: dict[str, float] = worker[_SECONDS] if worker else self._expected(cases)
         self._termination = Termination(self._scratch / "workers", self._worker)
         self._run: ZooRun | None = None
         self._watch: Watch | None = None
         self._status = "finished"
         self._trouble: str | None = None
         self._earlier_runs = [Path(run) for run in worker[_EARLIER_RUNS]] if worker else []
+        self._refs: dict[str, TestRef] = {}
         if worker is None and not config.option.collectonly:
+            self._refs = self._all_refs(cases)
             everything = [c.case for found in unsharded.values() for c in found]
             try:
-                self._run = ZooRun(options, self._refs(cases), everything)
+                self._run = ZooRun(options, self._refs, everything)
                 self._earlier_runs = [*find_baseline(options.report_dir, options.baseline)]
             except HistoryError as error:
                 shutil.rmtree(self._scratch, ignore_errors=True)
@@ -84,6 +93,11 @@ class ZooSession:
             return items.ZooFile.from_parent(parent, path=file_path)
         return None
 
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Long cases first and latency last, unless tests were named one by one."""
+        if not any("::" in argument for argument in self._config.args):
+            put_in_order(items, self._seconds)
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The selection is known; under xdist the workers collect, and report below."""
         if session.items:
@@ -98,9 +112,10 @@ class ZooSession:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Workers share the controller's scratch folder."""
+        """Workers share the controller's scratch folder, and what it knows of the past."""
         node.workerinput[_SCRATCH] = str(self._scratch)
         node.workerinput[_EARLIER_RUNS] = [str(run) for run in self._earlier_runs]
+        node.workerinput[_SECONDS] = self._seconds
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object | None) -> None:
@@ -110,13 +125,11 @@ class ZooSession:
             progress.unlink(missing_ok=True)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
-        """Keep a case together, unless another distribution was asked for."""
-        if config.getoption("dist") != "load":
-            return None
+    def pytest_xdist_make_scheduler(self, config: pytest.Config) -> Any:
+        """A case stays on one worker."""
         from conformance.suite.schedule import CaseScheduling
 
-        return CaseScheduling(config, log)
+        return CaseScheduling(config, self._refs)
 
     # -- running -----------------------------------------------------------------------
 
@@ -262,7 +275,15 @@ class ZooSession:
             raise pytest.UsageError("\n".join(map(str, shown))) from error
         return {path: zoo.cases() for path, zoo in zoos.items()}
 
-    def _refs(self, cases: dict[Path, tuple[LocatedCase, ...]]) -> dict[str, TestRef]:
+    def _expected(self, cases: dict[Path, tuple[LocatedCase, ...]]) -> dict[str, float]:
+        """Seconds that each case will take, as far as the past tells."""
+        if getattr(self._config.option, "stepwise", False):
+            return {}  # it goes on where it stopped, in the order that it then had
+        chosen = [located.case for found in cases.values() for located in found]
+        known = former_seconds(self._options.report_dir, {case.key for case in chosen})
+        return expected_seconds(chosen, known)
+
+    def _all_refs(self, cases: dict[Path, tuple[LocatedCase, ...]]) -> dict[str, TestRef]:
         root, here = self._config.rootpath, self._config.invocation_params.dir
         return {
             f"{_node_path(path, root)}::{items.item_name(ref)}": ref
@@ -270,6 +291,16 @@ class ZooSession:
             for located in found
             for ref in items.test_refs(located, path, here)
         }
+
+
+def _refuse_distributions(config: pytest.Config) -> None:
+    """Other modes of xdist repeat a test that killed its worker, or wait for it for ever."""
+    mode = getattr(config.option, "dist", "no")
+    if mode not in ("no", "load"):
+        raise pytest.UsageError(
+            f"--dist {mode} does not go with --zoo, which spreads its cases itself: "
+            "leave it out, or override it with --dist load"
+        )
 
 
 def _collect_zoos(config: pytest.Config, options: ZooOptions) -> None:
