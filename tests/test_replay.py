@@ -340,6 +340,13 @@ def test_a_bundle_has_its_entrys_time(tmp_path, capsys):
     assert describe(foreign).timeout_s == 300
 
 
+def test_a_bundle_has_its_entrys_memory(tmp_path, capsys):
+    """What the zoo allows a model in a run, a replay allows it too."""
+    put_bundle(tmp_path / "a", ([3, 6], [9, 15]), memory="1MiB")
+    assert main(["replay", str(tmp_path)]) == 1
+    assert "needed more than 1 MiB (limit) of memory" in capsys.readouterr().out
+
+
 def test_a_bundle_is_certified_as_in_a_run(tmp_path, replay):
     """Its probes count as well: a model that is right on the data, and static, fails."""
     sliced = model(

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -18,32 +19,48 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking is prov
 _HERE = Path(__file__).parent
 _LIARS = {
     "holds_a_lock": (
-        "import threading\n"
-        "lock = threading.Lock()\n"
-        "def hold():\n"
-        "    with lock: threading.Event().wait()\n"
-        "threading.Thread(target=hold, name='holder', daemon=True).start()\n",
+        """
+        import threading
+        lock = threading.Lock()
+        def hold():
+            with lock: threading.Event().wait()
+        threading.Thread(target=hold, name='holder', daemon=True).start()
+        """,
         r"importing holds_a_lock left a thread running \(holder\)",
     ),
     "hides_its_thread": (
-        "import _thread, time\n_thread.start_new_thread(time.sleep, (600,))\n",
+        """
+        import _thread, time
+        _thread.start_new_thread(time.sleep, (600,))
+        """,
         "importing hides_its_thread left a thread running",
     ),
     "dies_after_a_fork": (
-        "import os, signal\n"
-        "os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGKILL))\n",
+        """
+        import os, signal
+        os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGKILL))
+        """,
         "a child that multiplied two matrices ended with signal SIGKILL",
     ),
     "hangs_after_a_fork": (
-        "import os, time\nos.register_at_fork(after_in_child=lambda: time.sleep(600))\n",
+        """
+        import os, time
+        os.register_at_fork(after_in_child=lambda: time.sleep(600))
+        """,
         "a child did not multiply two matrices in 10 s",
     ),
     "dies_at_import": (
-        "import os, sys\nif 'forkserver' in ' '.join(sys.orig_argv): os._exit(7)\n",
+        """
+        import os, sys
+        if 'forkserver' in ' '.join(sys.orig_argv): os._exit(7)
+        """,
         "the process that imported them ended with exit status 7",
     ),
     "raises_at_import": (
-        "import sys\nif 'forkserver' in ' '.join(sys.orig_argv): raise RuntimeError\n",
+        """
+        import sys
+        if 'forkserver' in ' '.join(sys.orig_argv): raise RuntimeError
+        """,
         "the process that imported them ended with exit status 1",
     ),
 }
@@ -72,13 +89,12 @@ def run(tmp_path):
 def test_children_of_what_is_unsafe_to_fork_start_afresh(run, tmp_path, module):
     """The work is done all the same, the reason is told once, and other modules are forked."""
     code, reason = _LIARS[module]
-    (tmp_path / f"{module}.py").write_text(code)
+    (tmp_path / f"{module}.py").write_text(dedent(code))
     with pytest.warns(RuntimeWarning, match=reason) as told:
-        for _ in range(2):
-            completed = run(module)
-            assert completed.value["doubled"] == 8
-            assert completed.peak_rss_bytes is None, "it was forked"
+        completed = [run(module), run(module)]
     assert len(told) == 1
+    assert [c.value["doubled"] for c in completed] == [8, 8]
+    assert [c.peak_rss_bytes for c in completed] == [None, None], "it was forked"
     assert run("json").peak_rss_bytes is not None
 
 

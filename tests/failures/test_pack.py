@@ -13,7 +13,7 @@ import pytest
 from onnx import helper, numpy_helper  # noqa: TID253 - as above
 from test_failure_folders import run_alone
 
-from conformance.bundle import DataSet
+from conformance.bundle import DataSet, write_manifest
 from conformance.cli import main
 from conformance.entry import Tolerance
 from conformance.evidence import Explanation, Guilty, ReducedModel
@@ -212,3 +212,13 @@ def test_what_cannot_be_packed_is_wrong_usage(tmp_path, capsys):
         assert len(captured.err.splitlines()) == 1
     with pytest.raises(SystemExit, match="2"):
         main(["pack", str(export), "--seed", "-1"])
+
+
+def test_a_model_has_its_entrys_memory(tmp_path, capsys):
+    """To be tried with other weights, a model may take what the zoo allows it in a run."""
+    bundle = cases.elu_bundle(tmp_path / "bundle")
+    case = bundle.manifest.case
+    entry = case.entry.model_copy(update={"memory": 1 << 20})
+    write_manifest(bundle.path, replace(bundle.manifest, case=replace(case, entry=entry)))
+    main(["pack", str(bundle.path), "--randomize-weights", "-o", str(tmp_path / "out.zip")])
+    assert "needed more than 1 MiB (limit) of memory" in capsys.readouterr().out

@@ -46,6 +46,7 @@ class FaultyZoo:
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(self.path), os.environ.get("PYTHONPATH", "")]),
             "TMPDIR": str(self.path / "tmp"),
+            "CONFORMANCE_MACHINE_LOCK": str(self.path / "machine.lock"),
         }
         command = ["--zoo", "zoo.yaml", "--zoo-cache-dir", "cache", "-p", "no:cacheprovider"]
         with (self.path / "run.log").open("wb") as log:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from faulty_zoo import FaultyZoo, pid_in, runs, wait_for
 
+from conformance.execution.machine_lock import alone
+
 XDIST = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 
 
@@ -100,6 +102,20 @@ def test_a_killed_worker_costs_its_own_test_and_no_other(zoo):
     assert zoo.report["run"]["status"] == "finished"
 
 
+def test_a_killed_run_keeps_no_other_from_measuring(zoo):
+    """The machine's lock goes with the process that held it, however that ends."""
+    lock = zoo.path / "machine.lock"
+    zoo.add("hang", "faulty:GilHang")
+    run = zoo.start()
+    wait_for(lambda: pid_in(zoo.path / "hang.pid"))
+    with alone(lock, timeout_s=0) as granted:
+        assert not granted, "a stage runs"
+    run.kill()
+    run.wait(60)
+    with alone(lock, timeout_s=3) as granted:
+        assert granted
+
+
 @pytest.mark.parametrize(
     ("number", "workers"),
     [(signal.SIGTERM, ()), (signal.SIGTERM, ("-n", "2")), (signal.SIGINT, ("-n", "2"))],
@@ -155,7 +171,7 @@ def test_the_published_table_is_these_tests():
     text = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text()
     section = text.partition("## Execution\n")[2]
     rows = re.findall(
-        r"^\|.*\| (both|`-n 2`) \| (\d+)/\2 \| `(test_\w+)(?:\[(\w+)\])?` \|$",
+        r"^\|.*\| (both|alone|`-n 2`) \| (\d+)/\2 \| `(test_\w+)(?:\[(\w+)\])?` \|$",
         section,
         re.MULTILINE,
     )

@@ -56,6 +56,16 @@ def test_names_are_stable_and_readable(suite):
     assert not (suite.path / "reports").exists()
 
 
+@pytest.mark.parametrize("mode", ["loadscope", "loadfile", "loadgroup", "worksteal", "each"])
+def test_other_distributions_are_refused(suite, mode):
+    """They try a model that killed its worker again, or wait for it for ever."""
+    suite.zoo("Honest")
+    result = suite.run("-n", "2", "--dist", mode)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --dist {mode} does not go with --zoo*--dist load"])
+    assert suite.run("-n", "0", "--dist", mode, "--co").ret == 0
+
+
 def test_the_repro_command_repeats_just_its_test(suite):
     """What the failure text offers runs that test and no other."""
     suite.zoo("SlightlyWrong", "Honest")
