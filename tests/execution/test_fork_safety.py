@@ -31,7 +31,13 @@ _LIARS = {
     "hides_its_thread": (
         """
         import _thread, time
-        _thread.start_new_thread(time.sleep, (600,))
+        begun = _thread.allocate_lock()
+        begun.acquire()
+        def hide():
+            begun.release()
+            time.sleep(600)
+        _thread.start_new_thread(hide, ())
+        begun.acquire()
         """,
         "importing hides_its_thread left a thread running",
     ),
