@@ -16,8 +16,7 @@ from conformance.engine import Engine
 from conformance.errors import HistoryError, LoadError
 from conformance.execution.child import children
 from conformance.execution.inline import Inline
-from conformance.history import Baseline, find_baseline
-from conformance.history import former_seconds
+from conformance.history import Baseline, find_baseline, former_seconds
 from conformance.model import TestRef
 from conformance.suite import items
 from conformance.suite.allure import describe
