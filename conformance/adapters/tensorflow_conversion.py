@@ -21,6 +21,7 @@ from conformance.adapters.tensorflow_graph import (
     rename_outputs,
     save,
 )
+from conformance.adapters.tensorflow_lean import lean_tf2onnx
 from conformance.adapters.tensorflow_sources import (
     TensorFlowModel,
     constants_captured,
@@ -101,7 +102,7 @@ def convert(model: TensorFlowModel, job: Job, feeds: Arrays, path: Path) -> None
         )
     specs = _specs(model, job, feeds)
     by_keras = job.case.exporter == "keras"
-    with _errors_logged() as errors:
+    with _errors_logged() as errors, lean_tf2onnx():
         try:
             if by_keras:
                 proto = _by_keras(model, conversion, specs, job.case.opset, path)
