@@ -21,7 +21,7 @@ QUICK = (
     "logistic-regression or random-forest or svm-regression or text-classifier or "
     "digits-cnn or digits-lstm or digits-transformer or "
     "keras-dense or keras-lstm or "
-    "bert-tiny or gpt2-tiny or vit-tiny or resnet-tiny"
+    "/bert-tiny or gpt2-tiny or vit-tiny or resnet-tiny"
 )
 
 

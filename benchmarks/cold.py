@@ -79,7 +79,7 @@ def _ours(zoo: Path, folder: Path, options: list[str] | None = None) -> ZooRun:
             cache=work / "cache",
             reports=work / "reports",
             workers=_WORKERS,
-            options=options or ["-k", "export or parity"],
+            options=options or ["-k", "test_export or test_parity"],
         )
     finally:
         shutil.rmtree(work, ignore_errors=True)
