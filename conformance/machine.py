@@ -74,8 +74,16 @@ def resolve_commit(folder: Path, reference: str) -> str | None:
 
 def installed_versions() -> dict[str, str]:
     """Version of every installed distribution, by name in lower case, sorted."""
-    found = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
-    return dict(sorted((name.lower(), version) for name, version in found.items()))
+    return dict(_installed_versions())
+
+
+@cache
+def _installed_versions() -> tuple[tuple[str, str], ...]:
+    """Found once per process: it takes longer than converting a small model."""
+    # each access to a distribution's metadata, its version included, parses the file anew
+    metadata = [distribution.metadata for distribution in distributions()]
+    found = {data["Name"]: data["Version"] for data in metadata if data["Name"]}
+    return tuple(sorted((name.lower(), version) for name, version in found.items()))
 
 
 def _cpu_model() -> str:

@@ -316,6 +316,12 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     return _adapters[kind]
 
 
+def prepare(*kinds: type[Any]) -> None:
+    """Do now what the first :func:`to_json` or :func:`from_json` of each kind would do."""
+    for kind in kinds:
+        _adapter(kind)
+
+
 def to_json(value: Any) -> dict[str, Any]:
     """Plain JSON form of one of this module's values; non-finite floats become null."""
     # by way of JSON text: only there does pydantic turn non-finite floats into null

@@ -47,8 +47,10 @@ def serve(modules: list[str]) -> None:
     rehearsal = None if watch.hazard() else Rehearsal()
     from conformance.execution.contract import OUTPUT_LOG, Spec
     from conformance.execution.process import perform
+    from conformance.execution.warm import warm
     from conformance.model import from_json
 
+    warm()
     gc.collect()
     gc.freeze()  # keep the shared pages shared: no collector writes into them
     hazard = watch.hazard() if rehearsal is None else rehearsal.problem()

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+_CODE = """
+import sys
+from conformance import machine, model
+from conformance.bundle import BundleManifest
+from conformance.evidence import ParityReport
+from conformance.execution.warm import warm
+import threading
+warm()
+assert machine._installed_versions.cache_info().currsize == 1
+assert {BundleManifest, ParityReport, model.Case} <= model._adapters.keys()
+assert "numpy.ma" in sys.modules
+heavy = {"torch", "tensorflow", "sklearn", "onnxruntime"}
+print(threading.active_count(), sorted(heavy & sys.modules.keys()))
+"""
+
+
+def test_warming_does_the_work_ahead_and_nothing_that_a_fork_could_break():
+    """A parent warms itself without a thread and without a framework."""
+    done = subprocess.run([sys.executable, "-c", _CODE], capture_output=True, text=True, check=True)
+    assert done.stdout.split(maxsplit=1) == ["1", "[]\n"]
+
+
+def test_versions_are_the_callers_own():
+    """What one caller does to the versions it was given, another does not see."""
+    from conformance.machine import installed_versions
+
+    installed_versions().clear()
+    assert "numpy" in installed_versions()
