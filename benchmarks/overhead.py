@@ -1,10 +1,12 @@
 """What a case costs beside the work itself: plugin, records, cache and child processes.
 
 A small scikit-learn model is converted and run with ONNX Runtime, many times over: by bare
-calls of skl2onnx and ONNX Runtime, by our engine within one process, by our engine with its
-children, and by pytest. Bare calls and engines take turns in one process, model by model;
-the pytest run is one of its own. What our checks compute (float64, other shapes, reaction)
-is the product and no overhead; it is the last row, for comparison.
+calls of skl2onnx and ONNX Runtime, and by our engine with its children; they take turns, model
+by model. Each child times its own work, so that what is left of its run is the process:
+starting, handing over, ending. pytest, plugin and records are what lies between the tests of a
+``pytest --zoo`` run of the same models. What the children compute beyond the bare calls
+(float64, other shapes, reaction, the source's latency) is the product and no overhead; it is
+the last row, for comparison, and holds the first-use costs of a fresh process too.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
@@ -25,9 +28,8 @@ import numpy as np
 from benchmarks._zoo_runs import run_zoo
 from conformance.adapters import catalog
 from conformance.engine import Engine
-from conformance.execution.child import Executor, children
+from conformance.execution.child import children
 from conformance.execution.contract import Completed, Spec
-from conformance.execution.inline import Inline
 from conformance.model import Record, TestKind, Verdict
 from conformance.suite.items import test_refs
 from conformance.tasks import Settings
@@ -58,28 +60,33 @@ _ENTRY = """  - id: model-{seed}
 
 
 class _Timed:
-    """An executor that adds up how long its specs took."""
+    """Children whose own work is told apart from the process around it."""
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
+    def __init__(self) -> None:
+        self._executor = children()
+        #: Seconds from the order to its result, and of them the work itself.
         self.seconds = 0.0
+        self.work = 0.0
 
     def run(self, spec: Spec) -> Completed:
+        payload = {"label": "timed", "target": spec.target, "payload": spec.payload}
+        preload = (*spec.preload, "benchmarks._timed_target")
+        target = "benchmarks._timed_target:timed"
         started = time.perf_counter()
-        try:
-            return self._executor.run(spec)
-        finally:
-            self.seconds += time.perf_counter() - started
+        done = self._executor.run(replace(spec, target=target, payload=payload, preload=preload))
+        self.seconds += time.perf_counter() - started
+        self.work += done.value["seconds"] if done.value else 0.0
+        return done
 
     def close(self) -> None:
         self._executor.close()
 
 
-class _Side:
-    """Our engine on one kind of executor, one case at a time."""
+class _Ours:
+    """Our engine, one case at a time; seconds of each."""
 
-    def __init__(self, folder: Path, executor: Executor) -> None:
-        self._executor = _Timed(executor)
+    def __init__(self, folder: Path) -> None:
+        self._executor = _Timed()
         settings = Settings(
             cache_dir=folder / "cache",
             workdir=folder / "work",
@@ -91,19 +98,22 @@ class _Side:
         )
         folder.mkdir()
         self._engine = Engine(settings, self._executor, catalog())
-        #: Seconds of each case's work in the executor, and of the engine around it.
+        #: Of the children's work, of the processes around it, and of the engine around these.
         self.work: list[float] = []
-        self.around: list[float] = []
+        self.processes: list[float] = []
+        self.engine: list[float] = []
 
     def run(self, located: LocatedCase) -> None:
-        self._executor.seconds = 0.0
+        executor = self._executor
+        executor.seconds = executor.work = 0.0
         started = time.perf_counter()
         for ref in test_refs(located, located.file, located.zoo_dir):
             if ref.test is not TestKind.LATENCY:
                 _must_pass(self._engine.run(located, ref))
         total = time.perf_counter() - started
-        self.work.append(self._executor.seconds)
-        self.around.append(total - self._executor.seconds)
+        self.work.append(executor.work)
+        self.processes.append(executor.seconds - executor.work)
+        self.engine.append(total - executor.seconds)
 
     def close(self) -> None:
         self._engine.close()
@@ -124,42 +134,35 @@ def main() -> None:
         for record in run.records:
             _must_pass(record)
         plugin = _between(run.records)
-        bare, inline, forked = _take_turns(zoo, folder)
-    # pairs of neighbours in time: what else the machine does cancels out
-    pairs = zip(forked.work, inline.work, strict=True)
-    child = _milliseconds([ours - within for ours, within in pairs])
-    around = _milliseconds(forked.around)
+        bare, ours = _take_turns(zoo, folder)
+    engine, processes = _milliseconds(ours.engine), _milliseconds(ours.processes)
+    stock, overhead = _milliseconds(bare), plugin + engine + processes
     print(f"{CASES - _WARM_UP} cases of two tests, milliseconds per case (medians)")
-    print(f"  bare skl2onnx and ONNX Runtime        {_milliseconds(bare):7.1f}")
-    print(f"  pytest, plugin, records               {plugin:7.1f}")
-    print(f"  cache, keys, judgement                {around:7.1f}")
-    print(f"  two child processes                   {child:7.1f}")
-    print(f"  overhead in all                       {plugin + around + child:7.1f}")
-    print(f"  (our checks' own computations         {_extra(inline, bare):7.1f})")
-    print(f"ratio to the bare calls {(plugin + around + child) / _milliseconds(bare):.2f}")
+    print(f"  bare skl2onnx and ONNX Runtime   {stock:7.1f}")
+    print(f"  pytest, plugin, records          {plugin:7.1f}")
+    print(f"  cache, keys, judgement           {engine:7.1f}")
+    print(f"  two child processes              {processes:7.1f}")
+    print(f"  overhead in all                  {overhead:7.1f}")
+    print(f"  (our checks' own work            {_milliseconds(ours.work) - stock:7.1f})")
+    print(f"ratio of the overhead to the bare calls {overhead / stock:.2f}")
 
 
-def _take_turns(zoo: Path, folder: Path) -> tuple[list[float], _Side, _Side]:
+def _take_turns(zoo: Path, folder: Path) -> tuple[list[float], _Ours]:
     from threadpoolctl import threadpool_limits
 
     sys.path.insert(0, str(folder))
     import overhead_models  # type: ignore[import-not-found]  # written by _write_zoo
 
-    forked = _Side(folder / "forked", children())
-    # its environment is this process's own until it is closed, so it comes second
-    inline = _Side(folder / "inline", Inline())
+    ours = _Ours(folder / "ours")
     bare: list[float] = []
     try:
-        # as children have it
-        threadpool_limits(1)
         for number, located in enumerate(read_zoo([zoo], catalog()).cases()):
-            bare.append(_timed(lambda: _bare(overhead_models, number, folder)))  # noqa: B023 - called at once
-            inline.run(located)
-            forked.run(located)
+            with threadpool_limits(1):  # as children have it
+                bare.append(_timed(lambda: _bare(overhead_models, number, folder)))  # noqa: B023 - called at once
+            ours.run(located)
     finally:
-        inline.close()
-        forked.close()
-    return bare, inline, forked
+        ours.close()
+    return bare, ours
 
 
 def _bare(models: ModuleType, seed: int, folder: Path) -> None:
@@ -206,10 +209,6 @@ def _timed(call: Callable[[], Any]) -> float:
 
 def _milliseconds(seconds: list[float]) -> float:
     return 1e3 * statistics.median(seconds[_WARM_UP:])
-
-
-def _extra(inline: _Side, bare: list[float]) -> float:
-    return _milliseconds(inline.work) - _milliseconds(bare)
 
 
 def _write_zoo(folder: Path) -> Path:
