@@ -58,13 +58,16 @@ def bundle_key(case: Case, info: FrameworkInfo, zoo_dir: Path, seed: int) -> str
 
 def versions_of(distributions: tuple[str, ...]) -> dict[str, str | None]:
     """Installed version by distribution name, None where it is not installed."""
-    found: dict[str, str | None] = {}
-    for name in distributions:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
+    return {name: _version(name) for name in distributions}
+
+
+@cache
+def _version(name: str) -> str | None:
+    # once per process: each look parses the distribution's metadata anew
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _distributions(entry: ZooEntry, info: FrameworkInfo) -> tuple[str, ...]:
