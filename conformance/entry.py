@@ -41,7 +41,7 @@ class Strict(BaseModel):
 
     def _differs(self, name: str) -> bool:
         """Whether a field is other than its default; not "was given", which dumping loses."""
-        return bool(getattr(self, name) != type(self).model_fields[name].get_default())
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
 
 
 class Conversion(Strict):

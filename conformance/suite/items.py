@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from conformance.engine import Engine
 from conformance.model import Record, TestKind, TestRef, Verdict, to_json
-from conformance.redaction import hide_secrets_in
+from conformance.redaction import hide_secrets
 from conformance.reporters.inert import inert
 from conformance.zoo import LocatedCase
 
@@ -35,8 +36,9 @@ class ZooFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Export, parity and latency of every case, a case's tests beside each other."""
+        zoo = zoo_argument(self.path, self.config.invocation_params.dir)
         for located in self.config.stash[CASES][self.path]:
-            for ref in test_refs(located, self.path, self.config.invocation_params.dir):
+            for ref in test_refs(located, zoo):
                 name = item_name(ref)
                 # spelt out: pytest reads the brackets of a given id as parameters, as it does
                 # those of --lf's memory, but takes them for part of a name it puts together
@@ -53,7 +55,7 @@ class ZooItem(pytest.Item):
         self.ref = ref
         self.record: Record | None = None
         for marker in markers_of(located):
-            self.add_marker(marker)
+            self.add_marker(_mark(marker))
 
     def runtest(self) -> None:
         """Run the test and turn its verdict into pytest's outcome."""
@@ -80,13 +82,43 @@ class ZooItem(pytest.Item):
         return self.located.file, self.located.line - 1, self.name
 
 
-def test_refs(located: LocatedCase, zoo: Path, here: Path) -> Iterator[TestRef]:
-    """The tests of a case in the order they run."""
+def zoo_argument(zoo: Path, here: Path) -> str:
+    """A zoo file as a command in the folder ``here`` would name it."""
+    return hide_secrets(str(zoo.relative_to(here) if zoo.is_relative_to(here) else zoo))
+
+
+def test_refs(located: LocatedCase, zoo: str) -> Iterator[TestRef]:
+    """The tests of a case in the order they run.
+
+    Args:
+        located: the case.
+        zoo: its zoo file, as :func:`zoo_argument` gives it.
+    """
     case = located.case
-    yield _ref(located, TestKind.EXPORT, None, zoo, here)
+    key, start = case.key, f"pytest --zoo {shlex.quote(zoo)} "
+
+    def ref(test: TestKind, provider: str | None = None) -> TestRef:
+        identity = key if provider is None else case.id_on(provider)
+        return TestRef(
+            test=test,
+            id=identity,
+            case=key,
+            model=case.entry.id,
+            framework=case.entry.framework_label,
+            task=case.entry.task,
+            tags=case.entry.tags,
+            trusted=case.entry.source.trusted,
+            exporter=case.exporter,
+            opset=case.opset,
+            variant=case.variant,
+            provider=provider,
+            repro=start + shlex.quote(f"{zoo}::test_{test}[{identity}]"),
+        )
+
+    yield ref(TestKind.EXPORT)
     for provider in case.entry.providers:
-        yield _ref(located, TestKind.PARITY, provider, zoo, here)
-        yield _ref(located, TestKind.LATENCY, provider, zoo, here)
+        yield ref(TestKind.PARITY, provider)
+        yield ref(TestKind.LATENCY, provider)
 
 
 def item_name(ref: TestRef) -> str:
@@ -99,6 +131,13 @@ def markers_of(located: LocatedCase) -> list[str]:
     entry = located.case.entry
     named = [entry.framework_label, entry.task, *entry.tags]
     return list(dict.fromkeys(marker for marker in named if marker))
+
+
+@cache
+def _mark(name: str) -> pytest.MarkDecorator:
+    """A marker, made once: tests by the thousand share a few."""
+    mark: pytest.MarkDecorator = getattr(pytest.mark, name)
+    return mark
 
 
 def failure_text(record: Record, place: str) -> str:
@@ -133,30 +172,6 @@ def report_properties(record: Record) -> list[tuple[str, str]]:
 def attach_record(report: pytest.TestReport, record: Record) -> None:
     """Hand a record over to the controller: as one JSON string, which xdist can carry."""
     vars(report)["zoo_record"] = json.dumps(to_json(record))
-
-
-def _ref(
-    located: LocatedCase, test: TestKind, provider: str | None, zoo: Path, here: Path
-) -> TestRef:
-    case = located.case
-    identity = case.key if provider is None else case.id_on(provider)
-    path = zoo.relative_to(here) if zoo.is_relative_to(here) else zoo
-    node = f"{path}::test_{test}[{identity}]"
-    return TestRef(
-        test=test,
-        id=identity,
-        case=case.key,
-        model=case.entry.id,
-        framework=case.entry.framework_label,
-        task=case.entry.task,
-        tags=case.entry.tags,
-        trusted=case.entry.source.trusted,
-        exporter=case.exporter,
-        opset=case.opset,
-        variant=case.variant,
-        provider=provider,
-        repro=shlex.join(hide_secrets_in(["pytest", "--zoo", str(path), node])),
-    )
 
 
 def in_shard(

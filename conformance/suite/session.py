@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import tempfile
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +52,8 @@ class ZooSession:
             self._frameworks = catalog()
         except LoadError as error:
             raise pytest.UsageError(str(error)) from error
-        unsharded = self._read_cases()
+        with _for_good():
+            unsharded = self._read_cases()
         cases = {path: items.in_shard(all_, options.shard) for path, all_ in unsharded.items()}
         config.stash[items.CASES] = cases
         for marker in sorted(
@@ -99,6 +102,7 @@ class ZooSession:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The selection is known; under xdist the workers collect, and report below."""
+        gc.freeze()  # the tests are here for good, too
         if session.items:
             self._plan(item.nodeid for item in session.items)
 
@@ -288,7 +292,7 @@ class ZooSession:
             f"{_node_path(path, root)}::{items.item_name(ref)}": ref
             for path, found in cases.items()
             for located in found
-            for ref in items.test_refs(located, path, here)
+            for ref in items.test_refs(located, items.zoo_argument(path, here))
         }
 
 
@@ -300,6 +304,20 @@ def _refuse_distributions(config: pytest.Config) -> None:
             f"--dist {mode} does not go with --zoo, which spreads its cases itself: "
             "leave it out, or override it with --dist load"
         )
+
+
+@contextmanager
+def _for_good() -> Iterator[None]:
+    """Make objects that live as long as the session: the garbage collector leaves them alone.
+
+    Looking through a large zoo again and again takes longer than reading it.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _collect_zoos(config: pytest.Config, options: ZooOptions) -> None:

@@ -8,10 +8,11 @@ from conformance.zoo.problems import Position
 
 # Tab, line feed and carriage return aside: C0 and C1 controls, surrogates, non-characters,
 # a byte order mark that is not at the start, and the bidirectional controls that make a
-# line read differently from what it says.
+# line read differently from what it says. Line and paragraph separators are among them:
+# they end a line for some readers, and not for others.
 HOSTILE = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-    "|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+    "|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
 
 

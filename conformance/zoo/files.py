@@ -8,7 +8,7 @@ from pathlib import Path
 
 from conformance.entry import ZooEntry
 from conformance.zoo.decoding import TextError, decode
-from conformance.zoo.nodes import Node, parse
+from conformance.zoo.nodes import Branch, Node, parse
 from conformance.zoo.problems import START, Findings, Position
 from conformance.zoo.suggest import choices, describe, did_you_mean, quote
 
@@ -134,11 +134,11 @@ class _Loader:
 
     def _defaults(self, path: Path, defaults: Node | None) -> Node:
         if defaults is None:
-            return Node({}, START)
+            return Branch({}, START)
         if not isinstance(defaults.value, dict):
             message = f"defaults must be a mapping, not {describe(defaults.value)}"
             self._findings.add(path, defaults.at, message)
-            return Node({}, defaults.at)
+            return Branch({}, defaults.at)
         for key, at in defaults.keys.items():
             if key in {"id", "source"}:
                 message = f"defaults cannot give '{key}': each model has its own"

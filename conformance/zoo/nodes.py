@@ -8,69 +8,65 @@ is counted before.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from ruamel.yaml.events import (
+from yaml.events import (
     AliasEvent,
+    CollectionEndEvent,
     CollectionStartEvent,
     DocumentStartEvent,
     Event,
-    MappingEndEvent,
     MappingStartEvent,
+    NodeEvent,
     ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
 )
 
 from conformance.zoo.decoding import HOSTILE, forbidden
-from conformance.zoo.events import DEPTH_LIMIT, YamlError, events
+from conformance.zoo.events import YamlError, events, position
 from conformance.zoo.problems import START, Position
 from conformance.zoo.scalars import Scalar, resolve
 from conformance.zoo.suggest import quote
 
+#: How deep collections may be nested, aliases expanded.
+DEPTH_LIMIT = 64
 #: How many nodes the aliases of one file may stand for, all together.
 ALIAS_LIMIT = 100_000
 
 _MERGE = "<<"
+#: libyaml lets these follow an anchor's name; in YAML 1.2 they are part of it.
+_NOT_AFTER_NAME = (":", "?", "%", "@", "`")
 
 
 class Node:
-    """A value, where it stands, and the nodes inside it.
+    """A value and where it stands; what is no :class:`Branch` is a scalar.
 
-    ``value`` is plain data and is shared between aliases: never change it. ``children`` and
-    ``keys`` (the positions of a mapping's keys) have an item per item of ``value``.
+    ``value`` is plain data and is shared between aliases: never change it.
     """
 
-    __slots__ = ("at", "children", "depth", "keys", "size", "value")
+    # a zoo of 10,000 models has a quarter of a million scalars: what is the same for all
+    # of them stands in the class
+    __slots__ = ("at", "value")
+    children: Mapping[Any, Node] = MappingProxyType({})
+    #: Positions of a mapping's keys, and of a list's items; as many as there are children.
+    keys: Mapping[Any, Position] = MappingProxyType({})
+    #: Nodes from here on, this one and what aliases stand for included.
+    size: int = 1
+    depth: int = 0
 
     def __init__(self, value: Any, at: Position) -> None:
         self.value = value
         self.at = at
-        self.children: dict[Any, Node] = {}
-        self.keys: dict[Any, Position] = {}
-        self.size = 1
-        self.depth = 0
-
-    def add(self, key: str | int, key_at: Position, child: Node) -> None:
-        """Append a child: ``key`` is a mapping's key or a list's next index."""
-        if isinstance(self.value, dict):
-            self.value[key] = child.value
-        else:
-            self.value.append(child.value)
-        self.children[key] = child
-        self.keys[key] = key_at
-        self.size += child.size
-        self.depth = max(self.depth, child.depth + 1)
 
     def items(self) -> list[Node]:
         """The nodes of a list; nothing for any other value."""
         return list(self.children.values()) if isinstance(self.value, list) else []
 
-    def only(self, keys: Collection[str]) -> Node:
+    def only(self, keys: Collection[str]) -> Branch:
         """This mapping with those of its items whose key is in ``keys``."""
-        part = Node({}, self.at)
+        part = Branch({}, self.at)
         for key, child in self.children.items():
             if key in keys:
                 part.add(key, self.keys[key], child)
@@ -78,7 +74,9 @@ class Node:
 
     def filled_from(self, other: Node) -> Node:
         """This mapping with the items of ``other`` whose key it lacks."""
-        filled = Node({}, self.at)
+        if not other.children:
+            return self
+        filled = Branch({}, self.at)
         for source in (self, other):
             for key, child in source.children.items():
                 if key not in filled.children:
@@ -101,6 +99,30 @@ class Node:
         return node, key_at, walked
 
 
+class Branch(Node):
+    """A mapping or a list, with the nodes inside it: a child per item of ``value``."""
+
+    __slots__ = ("children", "depth", "keys", "size")
+
+    def __init__(self, value: dict[str, Any] | list[Any], at: Position) -> None:
+        super().__init__(value, at)
+        self.children: dict[Any, Node] = {}
+        self.keys: dict[Any, Position] = {}
+        self.size = 1
+        self.depth = 0
+
+    def add(self, key: str | int, key_at: Position, child: Node) -> None:
+        """Append a child: ``key`` is a mapping's key or a list's next index."""
+        if isinstance(self.value, dict):
+            self.value[key] = child.value
+        else:
+            self.value.append(child.value)
+        self.children[key] = child
+        self.keys[key] = key_at
+        self.size += child.size
+        self.depth = max(self.depth, child.depth + 1)
+
+
 def parse(text: str) -> tuple[Node | None, list[tuple[Position, str]]]:
     """Build the one document in ``text``.
 
@@ -108,7 +130,7 @@ def parse(text: str) -> tuple[Node | None, list[tuple[Position, str]]]:
         Its root, or ``None`` where no sense can be made of it, and every flaw found.
         With flaws and a root, the rest of the document can still be looked at.
     """
-    builder = _Builder()
+    builder = _Builder(text)
     try:
         for event in events(text):
             builder.take(event)
@@ -124,15 +146,17 @@ def parse(text: str) -> tuple[Node | None, list[tuple[Position, str]]]:
 class _Open:
     """A collection whose end has not come yet."""
 
-    node: Node
+    node: Branch
     anchor: str | None
+    is_mapping: bool
     #: The key that waits for its value, a refused one as ``None``; none where a key comes next.
-    key: tuple[str | None, Position] | None
-    merges: list[Node]
+    key: tuple[str | None, Position] | None = None
+    merges: list[Node] = field(default_factory=list)
 
 
 class _Builder:
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
+        self._text = text
         self.root: Node | None = None
         self.flaws: list[tuple[Position, str]] = []
         self._open: list[_Open] = []
@@ -148,28 +172,34 @@ class _Builder:
         """
         if isinstance(event, ScalarEvent):
             at = self._begin(event)
-            if event.start_mark == event.end_mark and self._open and self._open[-1].key:
-                at = self._open[-1].key[1]  # nothing was written: its key is what one can see
+            key = self._open[-1].key if self._open else None
+            if key and not event.value and event.start_mark.index == event.end_mark.index:
+                at = key[1]  # nothing was written: its key is what one can see
             self._end(Node(self._scalar(event, at), at), event.anchor)
-        elif isinstance(event, MappingStartEvent | SequenceStartEvent):
+        elif isinstance(event, CollectionStartEvent):
             self._open_collection(event)
-        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+        elif isinstance(event, CollectionEndEvent):
             self._close_collection()
         elif isinstance(event, AliasEvent):
-            self._place(self._alias(event), _position(event))
+            self._place(self._alias(event), position(event))
         elif isinstance(event, DocumentStartEvent):
-            self._documents += 1
-            if self._documents > 1:
-                raise YamlError(
-                    _position(event), "a second document starts here; a zoo file holds one"
-                )
+            self._start_document(event)
+
+    def _start_document(self, event: DocumentStartEvent) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            problem = "a second document starts here; a zoo file holds one"
+            raise YamlError(position(event), problem)
+        if event.version or event.tags:
+            problem = "a '%' directive is not allowed; zoo files are plain YAML 1.2"
+            raise YamlError(position(event), f"not valid YAML: {problem}")
 
     def _open_collection(self, event: CollectionStartEvent) -> None:
         at = self._begin(event)
         if len(self._open) >= DEPTH_LIMIT:
             raise YamlError(at, f"nested more than {DEPTH_LIMIT} levels deep")
-        node = Node({} if isinstance(event, MappingStartEvent) else [], at)
-        self._open.append(_Open(node, event.anchor, None, []))
+        is_mapping = isinstance(event, MappingStartEvent)
+        self._open.append(_Open(Branch({} if is_mapping else [], at), event.anchor, is_mapping))
 
     def _close_collection(self) -> None:
         done = self._open.pop()
@@ -179,11 +209,18 @@ class _Builder:
                     done.node.add(key, source.keys[key], child)
         self._end(done.node, done.anchor)
 
-    def _begin(self, event: ScalarEvent | CollectionStartEvent) -> Position:
-        at = _position(event)
-        if event.ctag is not None:
-            name = quote(str(event.ctag).replace("tag:yaml.org,2002:", "!!"))
+    def _begin(self, event: NodeEvent) -> Position:
+        at = position(event)
+        if event.tag is not None:
+            name = quote(event.tag.replace("tag:yaml.org,2002:", "!!"))
             self.flaws.append((at, f"the tag {name} is not allowed; a zoo holds plain data"))
+        elif event.anchor is not None:
+            # libyaml ends a name such as "a:b" at the colon, and takes the rest for a value
+            after = event.start_mark.index + 1 + len(event.anchor)
+            if self._text.startswith(_NOT_AFTER_NAME, after):
+                name = quote(f"&{event.anchor}{self._text[after]}")
+                problem = f"an anchor's name holds only letters, digits, '-' and '_', not {name}"
+                raise YamlError(at, problem)
         return at
 
     def _end(self, node: Node, anchor: str | None) -> None:
@@ -193,7 +230,8 @@ class _Builder:
 
     def _scalar(self, event: ScalarEvent, at: Position) -> Scalar:
         text: str = event.value
-        if hostile := HOSTILE.search(text):  # by way of an escape such as "\x1b"
+        # the file's own characters were looked at; this one came by an escape such as "\x1b"
+        if event.style == '"' and (hostile := HOSTILE.search(text)):
             self.flaws.append((at, forbidden(hostile[0])))
             return HOSTILE.sub("\ufffd", text)
         if not event.implicit[0]:
@@ -205,7 +243,7 @@ class _Builder:
             return 0
 
     def _alias(self, event: AliasEvent) -> Node:
-        at, name = _position(event), event.anchor
+        at, name = position(event), event.anchor
         if any(opened.anchor == name for opened in self._open):
             raise YamlError(at, f"the alias '*{name}' stands inside its own anchor")
         node = self._anchors.get(name)
@@ -225,7 +263,7 @@ class _Builder:
             self.root = node
             return
         parent = self._open[-1]
-        if isinstance(parent.node.value, list):
+        if not parent.is_mapping:
             parent.node.add(len(parent.node.value), at, node)
         elif parent.key is None:
             parent.key = self._key(node, at), at
@@ -254,8 +292,3 @@ class _Builder:
             self.flaws.append((key_at, f"duplicate key {quote(key)}; it was given in line {line}"))
         else:
             parent.node.add(key, key_at, node)
-
-
-def _position(event: Event) -> Position:
-    mark = event.start_mark
-    return mark.line + 1, mark.column + 1

@@ -27,7 +27,7 @@ from conformance.zoo.expand import expand
 from conformance.zoo.expectations import check_expectations
 from conformance.zoo.files import ZooFile, load_files
 from conformance.zoo.messages import check_model
-from conformance.zoo.nodes import Node
+from conformance.zoo.nodes import Branch, Node
 from conformance.zoo.problems import Findings, Position, ZooError
 from conformance.zoo.suggest import describe, quote
 
@@ -151,7 +151,7 @@ class _Reader:
 
     def _check_defaults(self, defaults: Node) -> list[tuple[Position, str]]:
         """What is wrong with the defaults, seen as an entry that has what they lack."""
-        stand_in = Node({}, defaults.at)
+        stand_in = Branch({}, defaults.at)
         for key, value in _STAND_IN.items():
             stand_in.add(key, defaults.at, Node(value, defaults.at))
         return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ruamel.yaml.events import (
+from yaml.events import (
     AliasEvent,
     CollectionEndEvent,
     CollectionStartEvent,
@@ -67,7 +67,7 @@ class _Builder:
         if isinstance(event, CollectionEndEvent):
             done = self._open.pop()
             self._keys.pop()
-            done.end = event.end_mark.offset if done.flow else _last_end(done)
+            done.end = event.end_mark.index if done.flow else _last_end(done)
         elif isinstance(event, CollectionStartEvent):
             kind = "mapping" if isinstance(event, MappingStartEvent) else "list"
             span = self._span(event, kind)
@@ -82,7 +82,7 @@ class _Builder:
 
     def _span(self, event: Event, kind: str) -> Span:
         start, end = event.start_mark, event.end_mark
-        return Span(start.offset, end.offset, start.column, kind)
+        return Span(start.index, end.index, start.column, kind)
 
     def _scalar(self, event: ScalarEvent) -> Span:
         span = self._span(event, "scalar")
@@ -92,7 +92,7 @@ class _Builder:
             # ruamel puts a value that is not written in front of whatever comes next
             colon = self._text.find(":", key.end, span.start)
             span.start = span.end = key.end if colon < 0 else colon + 1
-        elif event.style in ("|", ">"):
+        elif event.style in {"|", ">"}:
             span.end = self._block_end(span)
         return span
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given, reject, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError as StockYamlError
 
 from conformance.entry import Expectation, Inputs, Source, TensorSpec, ZooEntry
 from conformance.zoo import ZooError, read_zoo
+from conformance.zoo.events import YamlError, events
 from conformance.zoo.nodes import ALIAS_LIMIT, parse
 from conformance.zoo.scalars import resolve
 
@@ -60,13 +62,22 @@ REFUSED = {
         "models: []\n# a\u202eb".encode(),
         "2:4: invisible or bidirectional character U+202E is not allowed in a zoo",
     ),
+    "line separator": (
+        "models: []\n# a\u2028b".encode(),
+        "2:4: invisible or bidirectional character",
+    ),
     "escaped control": (b'models: ["\\x07"]\n', "1:10: control character U+0007 is not allowed"),
     "escaped bidi": (b'"\\u2066": 1\n', "1:1: invisible or bidirectional character U+2066"),
-    "lone surrogate": (b'models: ["\\ud800"]\n', "1:10: invisible or bidirectional character"),
+    "lone surrogate": (b'models: ["\\ud800"]\n', "found invalid Unicode character escape code"),
     "no character": (
         b'models: ["\\U00110000"]\n',
-        "not valid YAML: an escape names a character that does not exist",
+        "not valid YAML: found invalid Unicode character escape code",
     ),
+    "odd anchor": (
+        b"models: [&a:b 1]\n",
+        "1:10: an anchor's name holds only letters, digits, '-' and '_', not '&a:'",
+    ),
+    "unfinished": (b"models:\n- a: 1\n  id", "3:5: not valid YAML: could not find expected ':'"),
     "self": (b"models: &a [*a]\n", "1:13: the alias '*a' stands inside its own anchor"),
     "no anchor": (b"models: [*a]\n", "1:10: the alias '*a' has no anchor '&a' before it"),
     "deep": (b"models: " + b"[" * 80, "1:72: nested more than 64 levels deep"),
@@ -178,6 +189,36 @@ def test_same_data_as_the_stock_loader(text):
     root, flaws = parse(text)
     assert flaws == []
     assert root.value == YAML(typ="safe", pure=True).load(text)
+
+
+#: Pieces that make much of what YAML allows, and about as much of what it does not.
+PIECES = ["a", "b: ", "1e-3", "yes", "0o7", "~", "é", "\n", "\n  ", "\n    ", "- ", "? ", ": "]
+PIECES += ["[", "]", "{", "}", ", ", "{a: 1}", "[b, 2]", '{"a":1}', "a:b", "a#b", "x y", " # c\n"]
+PIECES += ["|\n  x\n", ">-\n  y\n   z\n", '"\\x41\\t\\u00e9"', "'it''s'", "&a ", "*a ", "<<: *a\n"]
+PIECES += ["\r\n", "---\n", "...\n"]
+
+
+def _written(parsed):
+    """What was written, and where: names, values and positions of the events."""
+    for event in parsed:
+        value = getattr(event, "value", None)
+        plain = value is not None and event.implicit[0]
+        # an end, and a value that is not written, have no place of their own
+        placed = hasattr(event, "anchor") and not (plain and not value)
+        at = (event.start_mark.line, event.start_mark.column) if placed else None
+        yield type(event).__name__, value, plain, getattr(event, "anchor", None), at
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+def test_libyaml_reads_what_the_stock_parser_reads(text):
+    """Where libyaml and ruamel.yaml, a YAML 1.2 parser, both accept a text, they agree on it."""
+    try:
+        expected = list(_written(YAML(typ="safe", pure=True).parse(text)))
+        found = list(_written(events(text)))
+    except (StockYamlError, YamlError):
+        reject()
+    assert found == expected
 
 
 def test_a_binary_file_is_refused_at_once(problems_of):
