@@ -3,13 +3,14 @@
 Everything that needs the source model is asked of it here, in one go, while it is loaded:
 its answers in its own precision and in float64, how much its own rounding moves small
 outputs, what it does at other shapes, which tokens it would generate, and how close it
-came to deciding otherwise.
+came to deciding otherwise. What is asked in float64 comes last and together, because a large
+model computes it with its own weights, widened for as long as that takes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,14 @@ from conformance.inputs import further_sets
 from conformance.model import Case, from_json
 from conformance.parity.noise import further_noise, small_outputs
 from conformance.redaction import hide_secrets
-from conformance.shapes import answer_probes, plan_probes
+from conformance.shapes import answer_probes, answer_probes_in_float64, plan_probes
 from conformance.tensors import Arrays
 
 #: Further input sets for the noise of small outputs: an odd number has a plain median.
 _NOISE_SETS = 9
 _GENERATED_TOKENS = 8
+
+Run = Callable[[Arrays], Arrays]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +68,33 @@ def ask_source(adapter: Adapter, model: Any, job: Job, sets: list[Arrays]) -> Re
         ReferenceRunError: when the source gives no outputs, or other ones when asked again.
         InputsError: when an input factory fails on another seed.
     """
-    entry, source = job.case.entry, _Source(adapter, model)
-    answers = [source.run(feeds) for feeds in sets]
-    _check_repeatable(answers[0], source.run(sets[0]))
-    source.find_float64(sets, answers)
-    fp64 = source.fp64_answers
+    entry = job.case.entry
+
+    def run(feeds: Arrays) -> Arrays:
+        return _answer(adapter, model, feeds)
+
+    answers = [run(feeds) for feeds in sets]
+    _check_repeatable(answers[0], run(sets[0]))
     data_sets = [
         DataSet(
             feeds,
             answer,
-            fp64[number] if fp64 else None,
+            None,
             adapter.margins(model, feeds) if isinstance(adapter, KnowsMargins) else None,
         )
-        for number, (feeds, answer) in enumerate(zip(sets, answers, strict=True))
+        for feeds, answer in zip(sets, answers, strict=True)
     ]
-    run_fp64 = source.run_fp64 if fp64 else None
-    infos, probe_data = answer_probes(plan_probes(entry, sets, job.seed), source.run, run_fp64)
+    infos, probe_data = answer_probes(plan_probes(entry, sets, job.seed), run)
+    generation = _generation(run, entry, sets[0])
+    exact = _ask_in_float64(adapter, model, job, data_sets, probe_data)
     return Reference(
-        data_sets=data_sets,
-        fp64_unavailable=source.fp64_unavailable,
-        noise=_noise(source, job),
+        data_sets=exact.data_sets,
+        fp64_unavailable=exact.unavailable,
+        # what is small is known only now, and the model is in its own precision again
+        noise=further_noise([run(feeds) for feeds in exact.further], exact.answers, exact.small),
         probes=tuple(infos),
-        probe_data=probe_data,
-        generation=_generation(source, entry, sets[0]),
+        probe_data=exact.probe_data,
+        generation=generation,
     )
 
 
@@ -116,44 +123,67 @@ def open_source(payload: Mapping[str, Any]) -> tuple[Adapter, Job]:
     return adapter, job
 
 
-class _Source:
-    """The source model in its own precision and, where it can, in float64."""
+@dataclass(frozen=True, slots=True)
+class _Exact:
+    """What the source answers in float64, or why it does not."""
 
-    def __init__(self, adapter: Adapter, model: Any) -> None:
-        self._adapter = adapter
-        self._model = model
-        self._model_fp64: Any = None
-        self.fp64_answers: list[Arrays] | None = None
-        self.fp64_unavailable: str | None = None
+    data_sets: list[DataSet]
+    probe_data: dict[str, DataSet]
+    unavailable: str | None
+    #: Outputs with so few elements that their maximum may be luckily small, with further input
+    #: sets that tell their noise, and the float64 answers to those.
+    small: tuple[str, ...] = ()
+    further: tuple[Arrays, ...] = ()
+    answers: tuple[Arrays, ...] = ()
 
-    def run(self, feeds: Arrays) -> Arrays:
-        outputs = self._adapter.outputs(self._model, self._adapter.bind(self._model, feeds)())
-        if not outputs:
-            raise ReferenceRunError("the source model returned no outputs")
-        return outputs
 
-    def run_fp64(self, feeds: Arrays) -> Arrays:
-        bound = self._adapter.bind(self._model_fp64, _in_float64(feeds))
-        return self._adapter.outputs(self._model_fp64, bound())
+def _ask_in_float64(
+    adapter: Adapter,
+    model: Any,
+    job: Job,
+    data_sets: list[DataSet],
+    probe_data: dict[str, DataSet],
+) -> _Exact:
+    """Ask everything that is asked in float64 in one go: ``model`` may have to lend its weights."""
+    try:
+        with adapter.in_float64(model) as wide:
 
-    def find_float64(self, sets: list[Arrays], answers: list[Arrays]) -> None:
-        """Answer the sets in float64, or find out why that cannot be had."""
-        try:
-            self._model_fp64 = self._adapter.in_float64(self._model)
-        except Float64Unavailable as reason:
-            self.fp64_unavailable = str(reason)
-            return
-        try:
-            fp64 = [self.run_fp64(feeds) for feeds in sets]
-        except Exception as error:  # noqa: BLE001 - any failure of the fp64 copy means "no fp64", with its reason
-            text = hide_secrets(" ".join(str(error).split()))
-            self.fp64_unavailable = (
-                f"the float64 copy cannot run: {type(error).__name__}: {text[:200]}"
+            def run(feeds: Arrays) -> Arrays:
+                return _answer(adapter, wide, _in_float64(feeds))
+
+            exact, unavailable = _data_sets_in_float64(data_sets, run)
+            if unavailable is not None:
+                return _Exact(data_sets, probe_data, unavailable)
+            small = small_outputs(exact)
+            count = _NOISE_SETS if small else 0
+            further = tuple(further_sets(job.case.entry, job.zoo_dir, job.seed, count))
+            return _Exact(
+                [replace(d, outputs_fp64=e) for d, e in zip(data_sets, exact, strict=True)],
+                answer_probes_in_float64(probe_data, run),
+                None,
+                small,
+                further,
+                tuple(run(feeds) for feeds in further),
             )
-            return
-        self.fp64_unavailable = _unlike(answers, fp64)
-        if self.fp64_unavailable is None:
-            self.fp64_answers = fp64
+    except Float64Unavailable as reason:
+        return _Exact(data_sets, probe_data, str(reason))
+
+
+def _data_sets_in_float64(data_sets: list[DataSet], run: Run) -> tuple[list[Arrays], str | None]:
+    """The float64 answers to the data sets, and why they are no reference; None when they are."""
+    try:
+        exact = [run(data_set.inputs) for data_set in data_sets]
+    except Exception as error:  # noqa: BLE001 - any failure of the fp64 copy means "no fp64", with its reason
+        text = hide_secrets(" ".join(str(error).split()))
+        return [], f"the float64 copy cannot run: {type(error).__name__}: {text[:200]}"
+    return exact, _unlike([data_set.outputs for data_set in data_sets], exact)
+
+
+def _answer(adapter: Adapter, model: Any, feeds: Arrays) -> Arrays:
+    outputs = adapter.outputs(model, adapter.bind(model, feeds)())
+    if not outputs:
+        raise ReferenceRunError("the source model returned no outputs")
+    return outputs
 
 
 def _unlike(source: list[Arrays], answers: list[Arrays]) -> str | None:
@@ -179,24 +209,11 @@ def _check_repeatable(first: Arrays, second: Arrays) -> None:
             )
 
 
-def _noise(source: _Source, job: Job) -> dict[str, Noise]:
-    """Rounding noise of outputs with so few elements that their maximum may be luckily small."""
-    if source.fp64_answers is None:
-        return {}
-    names = small_outputs(source.fp64_answers)
-    if not names:
-        return {}
-    more = further_sets(job.case.entry, job.zoo_dir, job.seed, _NOISE_SETS)
-    return further_noise(
-        [source.run(feeds) for feeds in more], [source.run_fp64(feeds) for feeds in more], names
-    )
-
-
-def _generation(source: _Source, entry: ZooEntry, traced: Arrays) -> Generation | None:
+def _generation(run: Run, entry: ZooEntry, traced: Arrays) -> Generation | None:
     """The tokens that a language model would generate, where its inputs can grow."""
     if entry.task != "text-generation" or 1 not in entry.dynamic_axes().get("input_ids", {}):
         return None
-    return generate_greedily(source.run, traced, _GENERATED_TOKENS)
+    return generate_greedily(run, traced, _GENERATED_TOKENS)
 
 
 def _in_float64(feeds: Arrays) -> Arrays:

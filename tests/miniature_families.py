@@ -5,6 +5,7 @@ Like :mod:`miniatures`, which they stand on; a zoo names them ``miniature_famili
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -38,8 +39,9 @@ class Family(Honest):
     def outputs(self, model, result):
         return result
 
+    @contextmanager
     def in_float64(self, model):
-        return Weights(model.value.astype("f8"))
+        yield Weights(model.value.astype("f8"))
 
     def answer(self, weight: np.ndarray, **feeds: np.ndarray) -> dict[str, Any]:
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import ClassVar
 
 import numpy as np
@@ -182,8 +183,9 @@ class NoElements(Honest):
 class LooseReference(Honest):
     """The float64 copy is another model, so that what looks like noise accepts anything."""
 
+    @contextmanager
     def in_float64(self, model):
-        return Linear(model.weight.astype("f8") * 1.01, model.bias.astype("f8"))
+        yield Linear(model.weight.astype("f8") * 1.01, model.bias.astype("f8"))
 
     def export(self, model, job, feeds, path):
         self.write(Linear(model.weight * np.float32(1.02), model.bias), job, path)

@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -49,8 +50,9 @@ class Honest:
     def outputs(self, model, result):
         return {"y": result, "z": np.maximum(result, 0)}
 
+    @contextmanager
     def in_float64(self, model):
-        return Linear(model.weight.astype("f8"), model.bias.astype("f8"))
+        yield Linear(model.weight.astype("f8"), model.bias.astype("f8"))
 
     def export(self, model, job, feeds, path):
         self.write(model, job, path)

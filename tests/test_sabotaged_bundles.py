@@ -42,8 +42,8 @@ def _older_answers(folder, *, reference):
         feeds = read_tensors(folder / f"test_data_set_{number}", "input")
         if reference:
             exact = {"x": feeds["x"].astype("f8")}
-            double = honest.in_float64(model)
-            answers = honest.outputs(double, honest.bind(double, exact)())
+            with honest.in_float64(model) as double:
+                answers = honest.outputs(double, honest.bind(double, exact)())
             place = folder / "reference_fp64" / f"test_data_set_{number}"
         else:
             answers = honest.outputs(model, honest.bind(model, feeds)())

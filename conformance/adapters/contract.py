@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -56,8 +57,11 @@ class Adapter(Protocol):
     def outputs(self, model: Any, result: Any) -> Arrays:
         """Turn what the bound call returned into arrays by ONNX output name."""
 
-    def in_float64(self, model: Any) -> Any:
-        """Return a copy of the model that computes in float64; the original is unchanged.
+    def in_float64(self, model: Any) -> AbstractContextManager[Any]:
+        """While it lasts, a model like ``model`` that computes in float64.
+
+        It may hold the weights of ``model`` itself, which is therefore not used meanwhile, and
+        is afterwards what it was before.
 
         Raises:
             Float64Unavailable: with the reason, when it cannot.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,8 +20,9 @@ from conformance.adapters.pytorch_export import (
     options,
     tensors_of,
 )
+from conformance.adapters.pytorch_float64 import widened
 from conformance.adapters.pytorch_modules import module_activations
-from conformance.errors import ExportError, Float64Unavailable, LoadError, ReferenceRunError
+from conformance.errors import ExportError, LoadError, ReferenceRunError
 from conformance.model import FrameworkInfo
 from conformance.sources.factory import build
 from conformance.sources.local import model_path
@@ -121,22 +122,18 @@ class PyTorchAdapter:
             arrays[name] = leaf.detach().numpy()
         return arrays
 
-    def in_float64(self, model: TorchModel) -> TorchModel:
-        """A copy with float64 parameters and buffers, run with float64 as default dtype."""
-        try:
-            module = copy.deepcopy(model.module).double()
-        except Exception as error:
-            raise Float64Unavailable(
-                f"the model cannot be copied to float64: {in_short(error)}"
-            ) from error
-        return replace(model, module=module, float64=True)
+    @contextmanager
+    def in_float64(self, model: TorchModel) -> Iterator[TorchModel]:
+        """The model's own parameters in float64, run with float64 as default dtype."""
+        with widened(model.module) as module:
+            yield replace(model, module=module, float64=True)
 
     def activations(self, model: TorchModel, feeds: Mapping[str, np.ndarray]) -> Arrays:
         """See :class:`~conformance.adapters.contract.KnowsModules`."""
         return module_activations(model.module, self.bind(model, feeds))
 
     def export(self, model: TorchModel, job: Job, feeds: Arrays, path: Path) -> None:
-        """Export with the case's exporter."""
+        """Export with the case's exporter; under dynamo, the weights lie beside ``path``."""
         import torch
 
         conversion = job.conversion
@@ -152,7 +149,7 @@ class PyTorchAdapter:
                 path,
                 kwargs=kwargs or None,
                 output_names=names,
-                **options(conversion, model.module, job, feeds, by_name=bool(kwargs)),
+                **options(conversion, job, feeds, by_name=bool(kwargs)),
             )
         except Exception as error:
             raise ExportError(

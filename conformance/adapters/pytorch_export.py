@@ -13,9 +13,6 @@ from conformance.entry import Conversion
 from conformance.errors import ExportError, LoadError
 from conformance.sources.factory import load_reference
 
-#: A protobuf holds 2 GB at most; weights above this size go to a file beside the model.
-_LARGEST_INLINE_BYTES = 1_500_000_000
-
 
 class PyTorchConversion(Conversion):
     """Parameters of ``torch.onnx.export``, under its own names."""
@@ -135,13 +132,12 @@ def arguments(
 
 
 def options(
-    conversion: PyTorchConversion, module: Any, job: Job, feeds: Arrays, *, by_name: bool
+    conversion: PyTorchConversion, job: Job, feeds: Arrays, *, by_name: bool
 ) -> dict[str, Any]:
     """Keyword arguments of ``torch.onnx.export`` that the entry decides.
 
     Args:
         conversion: what the entry asks for.
-        module: the model, whose size decides where its weights are stored.
         job: the conversion's surroundings.
         feeds: the first input set.
         by_name: whether the inputs are passed by keyword.
@@ -166,7 +162,8 @@ def options(
     return common | {
         "dynamo": True,
         "dynamic_shapes": shapes if by_name else tuple(shapes.values()),
-        "external_data": _weights_bytes(module) > _LARGEST_INLINE_BYTES,
+        # within the file, the weights would be in memory several times while it is written
+        "external_data": True,
         "optimize": conversion.do_constant_folding,
     }
 
@@ -178,8 +175,3 @@ def _axes(conversion: PyTorchConversion, job: Job) -> dict[str, dict[int, str]]:
         named = given if isinstance(given, dict) else {axis: f"{name}_{axis}" for axis in given}
         axes.setdefault(name, {}).update(named)
     return axes
-
-
-def _weights_bytes(module: Any) -> int:
-    tensors = [*module.parameters(), *module.buffers()]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -8,7 +8,8 @@ noise that no float32 graph can avoid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -108,9 +109,10 @@ class SklearnAdapter:
             for output, answer in zip(model.outputs, result, strict=True)
         }
 
-    def in_float64(self, model: SklearnModel) -> SklearnModel:
+    @contextmanager
+    def in_float64(self, model: SklearnModel) -> Iterator[SklearnModel]:
         """The untouched estimator: scikit-learn's own precision is float64."""
-        return replace(model, answering=model.estimator, float64=True)
+        yield replace(model, answering=model.estimator, float64=True)
 
     def margins(self, model: SklearnModel, feeds: Mapping[str, np.ndarray]) -> Arrays | None:
         """How close the trees came to another leaf; if there are any, they decide every output."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -90,7 +90,8 @@ class TensorFlowAdapter:
             name: np.asarray(tensor) for name, tensor in zip(model.outputs, result, strict=True)
         }
 
-    def in_float64(self, model: TensorFlowModel) -> TensorFlowModel:
+    @contextlib.contextmanager
+    def in_float64(self, model: TensorFlowModel) -> Iterator[TensorFlowModel]:
         """The same graph in float64, with the weights that float32 gave it.
 
         Raises:
@@ -104,7 +105,7 @@ class TensorFlowAdapter:
             for spec in model.inputs
         )
         run = widened(model.run)
-        return replace(model, inputs=specs, call=run, run=run)
+        yield replace(model, inputs=specs, call=run, run=run)
 
     def export(self, model: TensorFlowModel, job: Job, feeds: Arrays, path: Path) -> None:
         """Convert with ``tf2onnx`` or ``keras``, as the case says.

@@ -7,11 +7,10 @@ transformers chooses for them (SDPA where they have it), in the source and in th
 
 from __future__ import annotations
 
-import copy
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -21,6 +20,7 @@ from pydantic import Field
 
 from conformance.adapters.causes import in_short
 from conformance.adapters.contract import Arrays, Job
+from conformance.adapters.pytorch_float64 import widened
 from conformance.adapters.pytorch_modules import module_activations
 from conformance.entry import Conversion
 from conformance.errors import ExportError, InputsError, LoadError, ReferenceRunError
@@ -164,13 +164,17 @@ class TransformersAdapter:
             for name, tensor in zip(names, leaves.values(), strict=True)
         }
 
-    def in_float64(self, model: LoadedModel) -> LoadedModel:
-        """A copy that computes in float64 throughout, see :func:`_float32_means_float64`."""
-        module = copy.deepcopy(model.module).double()
-        if module._can_set_experts_implementation():  # noqa: SLF001 - has no public name
-            # the default, a grouped product, has no float64 kernel
-            module.set_experts_implementation("eager")
-        return replace(model, module=module)
+    @contextmanager
+    def in_float64(self, model: LoadedModel) -> Iterator[LoadedModel]:
+        """The model's own parameters, computing in float64 throughout.
+
+        See :func:`_float32_means_float64`.
+        """
+        with widened(model.module) as module:
+            if module._can_set_experts_implementation():  # noqa: SLF001 - has no public name
+                # the default, a grouped product, has no float64 kernel
+                module.set_experts_implementation("eager")
+            yield replace(model, module=module)
 
     def activations(self, model: LoadedModel, feeds: Mapping[str, np.ndarray]) -> Arrays:
         """See :class:`~conformance.adapters.contract.KnowsModules`."""

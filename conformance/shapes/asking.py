@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,15 +18,13 @@ Run = Callable[[Arrays], Arrays]
 
 
 def answer_probes(
-    plan: Sequence[tuple[ProbeInfo, Arrays]], run: Run, run_fp64: Run | None
+    plan: Sequence[tuple[ProbeInfo, Arrays]], run: Run
 ) -> tuple[list[ProbeInfo], dict[str, DataSet]]:
     """Ask the source what its conversion will be asked.
 
     Args:
         plan: of :func:`~conformance.shapes.plan.plan_probes`.
         run: the source; whatever it raises means that it rejects the shape.
-        run_fp64: the same in float64, or None. Where only that fails, or gives other shapes,
-            the probe has no float64 reference.
 
     Returns:
         The probes, with the reason of those that the source rejects, and the answers to the
@@ -41,13 +39,25 @@ def answer_probes(
             infos.append(replace(info, source_rejects=_reason(error)))
             continue
         infos.append(info)
-        answers[info.name] = DataSet(feeds, outputs, _in_float64(run_fp64, feeds, outputs))
+        answers[info.name] = DataSet(feeds, outputs, outputs_fp64=None)
     return infos, answers
 
 
-def _in_float64(run: Run | None, feeds: Arrays, outputs: Arrays) -> Arrays | None:
-    if run is None:
-        return None
+def answer_probes_in_float64(answers: Mapping[str, DataSet], run: Run) -> dict[str, DataSet]:
+    """Ask the source in float64 what it answered in its own precision.
+
+    Args:
+        answers: of :func:`answer_probes`.
+        run: the source in float64. Where only that fails, or gives other shapes, the probe
+            has no float64 reference.
+    """
+    return {
+        name: replace(answer, outputs_fp64=_in_float64(run, answer.inputs, answer.outputs))
+        for name, answer in answers.items()
+    }
+
+
+def _in_float64(run: Run, feeds: Arrays, outputs: Arrays) -> Arrays | None:
     try:
         exact = run(feeds)
     except Exception:  # noqa: BLE001 - the answer in the source's own precision is there, and enough

@@ -23,17 +23,19 @@ def as_float64(feeds):
 
 def data_sets(adapter, model, sets):
     """The source's answers to all input sets, in its own precision and in float64."""
-    reference = adapter.in_float64(model)
     margins = adapter.margins if isinstance(adapter, KnowsMargins) else lambda *_: None
+    narrow = [(answers(adapter, model, feeds), margins(model, feeds)) for feeds in sets]
+    with adapter.in_float64(model) as wide:
+        exact = [answers(adapter, wide, as_float64(feeds)) for feeds in sets]
     return [
-        DataSet(
-            feeds,
-            answers(adapter, model, feeds),
-            answers(adapter, reference, as_float64(feeds)),
-            margins(model, feeds),
-        )
-        for feeds in sets
+        DataSet(feeds, answer, precise, margin)
+        for feeds, (answer, margin), precise in zip(sets, narrow, exact, strict=True)
     ]
+
+
+def answers_in_float64(adapter, model, feeds):
+    with adapter.in_float64(model) as wide:
+        return answers(adapter, wide, as_float64(feeds))
 
 
 def compared(path, data):

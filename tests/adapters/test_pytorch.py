@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import proving
 import pytest
-from proving import as_float64, assert_proven
+from proving import assert_proven
 
 from conformance.adapters import pytorch
 from conformance.adapters.contract import Job
@@ -266,9 +266,8 @@ class MakesTensors(torch.nn.Module):
 def test_tensors_made_on_the_way_are_float64_too():
     """The reference computes 0.1 in float64, and leaves model and default dtype as they were."""
     model = loaded(MakesTensors(), job_for(UNUSED, {}))
-    reference = ADAPTER.in_float64(model)
     feeds = {"x": np.zeros((1, 2), np.float32)}
-    found = answers(reference, as_float64(feeds))["output_0"]
+    found = proving.answers_in_float64(ADAPTER, model, feeds)["output_0"]
     bias = model.module.linear.bias.detach().numpy().astype(np.float64)
     assert found.dtype == np.float64
     np.testing.assert_array_equal(found[0], bias + 0.1)
@@ -282,9 +281,9 @@ def test_the_default_dtype_survives_a_model_that_raises():
     def fail(x):
         raise ValueError("on purpose")
 
-    reference = ADAPTER.in_float64(loaded(Returning(fail), job_for(UNUSED, {})))
+    model = loaded(Returning(fail), job_for(UNUSED, {}))
     with pytest.raises(ValueError, match="on purpose"):
-        ADAPTER.bind(reference, {"x": ones(2)})()
+        proving.answers_in_float64(ADAPTER, model, {"x": ones(2)})
     assert torch.get_default_dtype() == torch.float32
 
 

@@ -199,7 +199,7 @@ def test_the_reference_stays_in_float64():
     feeds = models.held_out(seed=0, data="iris")[0]
     model = ADAPTER.load(job_for("logistic_regression", feeds))
     single = answers(model, feeds)["probabilities"]
-    double = answers(ADAPTER.in_float64(model), as_float64(feeds))["probabilities"]
+    double = proving.answers_in_float64(ADAPTER, model, feeds)["probabilities"]
     assert (single.dtype, double.dtype) == (np.float32, np.float64)
     assert (double != double.astype(np.float32)).any()
 
@@ -340,7 +340,7 @@ def test_a_converted_forest_differs_only_where_the_margin_is_within_an_ulp(tmp_p
     model = replace(ADAPTER.load(job), estimator=pipeline, answering=rounded_to_float32(pipeline))
     ADAPTER.export(model, job, sets[0], path)
     session = runtime.create_session(path, "cpu")
-    wanted = [answers(ADAPTER.in_float64(model), as_float64(feeds)) for feeds in sets]
+    wanted = [proving.answers_in_float64(ADAPTER, model, feeds) for feeds in sets]
     actual = [runtime.run(session, feeds) for feeds in sets]
     margin = [ADAPTER.margins(model, feeds)["probabilities"] for feeds in sets]
     leaf = 0.5 / 50

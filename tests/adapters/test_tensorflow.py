@@ -403,8 +403,7 @@ def test_float64_differs_from_float32_by_rounding_only(adapter, job, factory):
     """The float64 form answers in float64, close to but not like the unchanged original."""
     feeds = sets_of(x=(5, 6) if factory == "recurrent" else (6,))[0]
     model = adapter.load(job(factory))
-    wide = adapter.in_float64(model)
-    (answer,) = proving.answers(adapter, wide, {"x": feeds["x"].astype(np.float64)}).values()
+    (answer,) = proving.answers_in_float64(adapter, model, feeds).values()
     (narrow,) = proving.answers(adapter, model, feeds).values()
     assert (answer.dtype, narrow.dtype) == (np.float64, np.float32)
     noise = np.abs(answer - narrow).max()
@@ -414,8 +413,9 @@ def test_float64_differs_from_float32_by_rounding_only(adapter, job, factory):
 
 def test_an_operator_without_float64_makes_it_unavailable(adapter, job):
     """Where an operator exists in float32 only, the reason is given."""
-    with pytest.raises(Float64Unavailable, match="no float64 form"):
-        adapter.in_float64(adapter.load(job("fused_norm")))
+    context = adapter.in_float64(adapter.load(job("fused_norm")))
+    with pytest.raises(Float64Unavailable, match="no float64 form"), context:
+        pass
 
 
 # -- exporting -----------------------------------------------------------------------------

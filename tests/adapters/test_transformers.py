@@ -263,12 +263,13 @@ def test_too_few_output_names_are_refused():
         answers(model, texts(0, 2, 7))
 
 
-def test_float64_copy_leaves_the_original_alone():
-    """The copy answers in float64, close to the original, which stays in float32."""
+def test_float64_leaves_the_model_as_it_was():
+    """The twin answers in float64, close to the model, which is in float32 again afterwards."""
     model = ADAPTER.load(job_for(BERT))
     feeds = texts(0, 2, 7)
     before = answers(model, feeds)
-    fp64 = answers(ADAPTER.in_float64(model), feeds)
+    with ADAPTER.in_float64(model) as wide:
+        fp64 = answers(wide, feeds)
     after = answers(model, feeds)
     for name, array in before.items():
         assert array.dtype == np.float32

@@ -20,7 +20,12 @@ from conformance.inputs import input_sets
 from conformance.model import Case
 from conformance.parity.compare import compare
 from conformance.parity.terms import Terms
-from conformance.shapes import answer_probes, generalization, plan_probes
+from conformance.shapes import (
+    answer_probes,
+    answer_probes_in_float64,
+    generalization,
+    plan_probes,
+)
 
 ROWS = {
     "spec": {"x": {"shape": ["batch", 4]}},
@@ -77,7 +82,8 @@ def tried(folder, inputs, source, model, *, sets=None, margins=None, **more):
     data_sets = [DataSet(feeds, source(feeds), exact(feeds)) for feeds in sets]
     if margins is not None:
         data_sets[0] = DataSet(sets[0], source(sets[0]), exact(sets[0]), margins)
-    infos, answers = answer_probes(plan_probes(entry, sets, 0), source, exact)
+    infos, answers = answer_probes(plan_probes(entry, sets, 0), source)
+    answers = answer_probes_in_float64(answers, exact)
     write_data_sets(folder, data_sets)
     write_probes(folder, answers)
     bundle = Bundle(folder, manifest(entry, data_sets, tuple(infos)))
