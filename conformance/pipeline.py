@@ -129,7 +129,10 @@ def prove(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     except CorruptBundle as error:
         raise ParityError(str(error)) from error
     session, answers, placement = runtime.run_profiled(
-        bundle.model_path, payload["provider"], [d.inputs for d in data_sets]
+        bundle.model_path,
+        payload["provider"],
+        [d.inputs for d in data_sets],
+        prepack=bundle.manifest.size_bytes < runtime.PROVEN_UNPACKED_BYTES,
     )
     progress.enter(Stage.PARITY)
     terms = terms_for(ZooEntry.model_validate(payload["entry"]), bundle.manifest)

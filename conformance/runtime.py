@@ -15,6 +15,9 @@ from conformance.errors import ProviderAbsent, SessionError
 from conformance.providers import PROVIDERS
 from conformance.tensors import Arrays
 
+#: Models from this size on are proven without pre-packing (docs/decisions/0008): packing takes
+#: nearly all of the time to a first answer there, and less than two seconds below it.
+PROVEN_UNPACKED_BYTES = 1 << 30
 #: Severity below which ONNX Runtime stays silent: 3 shows errors only.
 _LOG_SEVERITY = 3
 
@@ -37,12 +40,13 @@ def require_provider(provider: str) -> str:
     return name
 
 
-def create_session(  # noqa: PLR0913 - each is a choice of ONNX Runtime's
+def create_session(  # noqa: PLR0913 - ONNX Runtime's switches, each by its name
     model: Path,
     provider: str,
     *,
     intra_op_threads: int = 1,
     optimize: bool = True,
+    prepack: bool = True,
     profile_prefix: Path | None = None,
     optimized: Path | None = None,
 ) -> Any:
@@ -55,6 +59,8 @@ def create_session(  # noqa: PLR0913 - each is a choice of ONNX Runtime's
         provider: short name, such as ``cpu``.
         intra_op_threads: threads within an operator.
         optimize: rewrite the graph first, as ONNX Runtime does by default.
+        prepack: lay the weights out for the kernels first, as ONNX Runtime does by default.
+            Without it a session is made much faster and runs slower, by other kernels.
         profile_prefix: where to write a profile, for :func:`run_profiled`.
         optimized: where to write the graph that it runs; such a session is not for running,
             its weights are not packed.
@@ -73,6 +79,8 @@ def create_session(  # noqa: PLR0913 - each is a choice of ONNX Runtime's
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if not optimize:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if not prepack:
+        options.add_session_config_entry("session.disable_prepacking", "1")
     if profile_prefix is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile_prefix)
@@ -106,9 +114,15 @@ def run(session: Any, inputs: Mapping[str, np.ndarray]) -> Arrays:
 
 
 def run_profiled(
-    model: Path, provider: str, data: list[Arrays]
+    model: Path, provider: str, data: list[Arrays], *, prepack: bool = True
 ) -> tuple[Any, list[Arrays], dict[str, int]]:
     """Run ``data`` through a fresh session and tell which provider ran how many nodes.
+
+    Args:
+        model: the ONNX file.
+        provider: short name, such as ``cpu``.
+        data: input sets, by input name.
+        prepack: as for :func:`create_session`.
 
     Returns:
         The session, its answers, and the number of distinct nodes by ONNX Runtime's
@@ -118,7 +132,8 @@ def run_profiled(
         ProviderAbsent, SessionError: as :func:`create_session` and :func:`run`.
     """
     with tempfile.TemporaryDirectory(prefix="conformance-profile-") as folder:
-        session = create_session(model, provider, profile_prefix=Path(folder) / "ort")
+        prefix = Path(folder) / "ort"
+        session = create_session(model, provider, prepack=prepack, profile_prefix=prefix)
         answers = [run(session, inputs) for inputs in data]
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     nodes = {

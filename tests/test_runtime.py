@@ -32,6 +32,57 @@ def test_answers_and_placement_come_from_one_run(model):
     assert placement == {"CPUExecutionProvider": 2}
 
 
+@pytest.fixture
+def product(tmp_path):
+    """A matrix product whose weights ONNX Runtime packs, as external data."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = np.random.default_rng(0).normal(size=(256, 256)).astype("f4")
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", 256]) for n in "xy")
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    graph = helper.make_graph(nodes, "g", [x], [y], [numpy_helper.from_array(weight, "w")])
+    opsets = [helper.make_opsetid("", 18)]
+    made = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    onnx.save(made, tmp_path / "product.onnx", save_as_external_data=True, location="w.bin")
+    return tmp_path / "product.onnx"
+
+
+def test_weights_are_packed_unless_that_is_switched_off(product, monkeypatch):
+    """The switch reaches ONNX Runtime, and only a session that asks for it has it."""
+    import onnxruntime
+
+    made = []
+
+    class Watched(onnxruntime.SessionOptions):
+        def __init__(self):
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr(onnxruntime, "SessionOptions", Watched)
+    for prepack in (True, False):
+        runtime.create_session(product, "cpu", prepack=prepack)
+    runtime.run_profiled(product, "cpu", [], prepack=False)
+    runtime.run_profiled(product, "cpu", [])
+    key = "session.disable_prepacking"
+    packed, unpacked, profiled_unpacked, profiled = made
+    assert unpacked.get_session_config_entry(key) == "1"
+    assert profiled_unpacked.get_session_config_entry(key) == "1"
+    for usual in (packed, profiled):
+        with pytest.raises(RuntimeError, match=key):
+            usual.get_session_config_entry(key)
+
+
+def test_answers_without_packing_are_the_same_but_for_rounding(product):
+    """Other kernels add in another order; nothing else may differ."""
+    feeds = {"x": np.random.default_rng(1).normal(size=(3, 256)).astype("f4")}
+    packed, unpacked = (
+        runtime.run(runtime.create_session(product, "cpu", prepack=prepack), feeds)["y"]
+        for prepack in (True, False)
+    )
+    np.testing.assert_allclose(packed, unpacked, rtol=0, atol=1e-4)
+
+
 def test_a_provider_that_is_not_there_is_named_with_those_that_are(model):
     """Never a silent fall-back to the CPU."""
     with pytest.raises(

@@ -123,8 +123,9 @@ def onnx_runtime(clock: Clock, provider: str = "cpu", *, optimize: bool) -> Exec
 
 def _save(model: Any, path: Path) -> None:
     import onnx
+    from google.protobuf.message import EncodeError
 
     try:
         onnx.save(model, str(path))
-    except ValueError as error:
+    except (EncodeError, ValueError) as error:  # above 2 GB; which one is protobuf's choice
         raise CannotRun(f"the model is too large to be cut: {error}") from error
