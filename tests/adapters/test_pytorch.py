@@ -106,6 +106,19 @@ def test_a_changed_weight_is_caught(cnn, tmp_path):
     assert "its limit" in report.all_problems[0]
 
 
+def test_weights_lie_beside_the_graph(cnn, tmp_path):
+    """However small the model: one way to store them, which does not end at 2 GB."""
+    import onnx
+    from onnx.external_data_helper import uses_external_data
+
+    job = job_for(UNUSED, {"images": {0: "batch"}}, exporter="dynamo")
+    ADAPTER.export(loaded(cnn, job), job, digits.batches(seed=0)[0], tmp_path / "m.onnx")
+    graph = onnx.load(tmp_path / "m.onnx", load_external_data=False).graph
+    (largest,) = (tensor for tensor in graph.initializer if list(tensor.dims) == [10, 128])
+    assert uses_external_data(largest)
+    assert (tmp_path / "m.onnx.data").stat().st_size > 4 * 10 * 128
+
+
 def test_nested_states_are_flattened_in_order(tmp_path):
     """A tuple within a tuple becomes three outputs, on two dynamic axes."""
     names = ["logits", "hidden", "cell"]
