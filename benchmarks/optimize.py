@@ -8,6 +8,8 @@ that of a run, in alternation, with the ratios of without to with.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import statistics
 import tempfile
 import time
@@ -99,7 +101,7 @@ def _exported(  # noqa: PLR0913 - a model and how to export it
         "id": "model",
         "framework": "transformers",
         "source": {"architecture": name, "config": config},
-        "inputs": {"spec": spec, "sets": [sizes]},
+        "inputs": {"spec": spec, "sets": [sizes, {axis: n + 1 for axis, n in sizes.items()}]},
         "conversion": {"do_constant_folding": optimize},
     }
     out.mkdir(exist_ok=True)
@@ -112,9 +114,10 @@ def _exported(  # noqa: PLR0913 - a model and how to export it
     }
     adapter, job = open_source(payload)
     model = adapter.load(job)
-    (feeds,) = input_sets(job.case.entry, job.zoo_dir, 0)
+    feeds, _ = input_sets(job.case.entry, job.zoo_dir, 0)
     started = time.perf_counter()
-    adapter.export(model, job, feeds, out / "model.onnx")
+    with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells of its steps
+        adapter.export(model, job, feeds, out / "model.onnx")
     return time.perf_counter() - started, feeds
 
 
