@@ -15,8 +15,8 @@ from conformance.errors import ProviderAbsent, SessionError
 from conformance.providers import PROVIDERS
 from conformance.tensors import Arrays
 
-#: Models from this size on are proven without pre-packing (docs/decisions/0008): packing takes
-#: nearly all of the time to a first answer there, and less than two seconds below it.
+#: Models from this size on are proven without pre-packing, by which ONNX Runtime spends most of
+#: the time that their session takes; of smaller ones it is seconds at most (docs/decisions/0008).
 PROVEN_UNPACKED_BYTES = 1 << 30
 #: Severity below which ONNX Runtime stays silent: 3 shows errors only.
 _LOG_SEVERITY = 3
