@@ -95,6 +95,7 @@ class _Ours:
             require=True,
             seed=0,
             failures_dir=folder / "failures",
+            machine_lock=folder / "machine.lock",
         )
         folder.mkdir()
         self._engine = Engine(settings, self._executor, catalog())
@@ -107,7 +108,7 @@ class _Ours:
         executor = self._executor
         executor.seconds = executor.work = 0.0
         started = time.perf_counter()
-        for ref in test_refs(located, located.file, located.zoo_dir):
+        for ref in test_refs(located, str(located.file)):
             if ref.test is not TestKind.LATENCY:
                 _must_pass(self._engine.run(located, ref))
         total = time.perf_counter() - started
