@@ -5,6 +5,18 @@ Only the controller of a run writes here; readers may come at any time.
 
 from conformance.history.baseline import Baseline, find_baseline
 from conformance.history.durations import former_seconds
+from conformance.history.changes import (
+    CaseChange,
+    Finding,
+    Movement,
+    RunDiff,
+    RunSide,
+    compare_runs,
+    previous_run,
+    run_at,
+)
+from conformance.history.environment import EnvironmentDiff, FactChange
+from conformance.history.figures import Figure, FigureChange
 from conformance.history.folder import HistoryWarning, list_runs, open_report_folder, run_path
 from conformance.history.index import rebuild_index, update_index
 from conformance.history.merge import merge
@@ -13,17 +25,29 @@ from conformance.history.report import load_report
 
 __all__ = [
     "Baseline",
+    "CaseChange",
+    "EnvironmentDiff",
+    "FactChange",
+    "Figure",
+    "FigureChange",
+    "Finding",
     "HistoryWarning",
+    "Movement",
+    "RunDiff",
+    "RunSide",
     "RunWriter",
     "StoredRun",
+    "compare_runs",
     "find_baseline",
     "former_seconds",
     "list_runs",
     "load_report",
     "merge",
     "open_report_folder",
+    "previous_run",
     "read_run",
     "rebuild_index",
+    "run_at",
     "run_path",
     "update_index",
 ]

@@ -28,6 +28,8 @@ _STAGE_OF = {
     TestKind.PARITY: Stage.PARITY,
     TestKind.LATENCY: Stage.LATENCY,
 }
+#: Why a row without a parity test says nothing.
+PARITY_NOT_SELECTED = "parity was not selected"
 _Tests = dict[TestKind, TestRef]
 
 
@@ -143,9 +145,8 @@ def _decide(
         if record.verdict is not Verdict.PASS and not waived:
             return ref, _of(record)
     if parity is None:
-        reason = "parity was not selected"
         first = next(iter(tests.values()))
-        return first, Judgement(Verdict.NOT_RUN, Stage.PARITY, reason)
+        return first, Judgement(Verdict.NOT_RUN, Stage.PARITY, PARITY_NOT_SELECTED)
     return parity.ref, _passed(parity, found.get(TestKind.LATENCY))
 
 

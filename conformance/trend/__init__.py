@@ -7,6 +7,7 @@ from conformance.trend.regressions import (
     Point,
     by_hardware,
     changes,
+    package_changes,
 )
 from conformance.trend.steps import Step, detect_steps
 
@@ -19,4 +20,5 @@ __all__ = [
     "by_hardware",
     "changes",
     "detect_steps",
+    "package_changes",
 ]

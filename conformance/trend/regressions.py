@@ -112,13 +112,16 @@ def changes(series: Sequence[Point]) -> tuple[Change, ...]:
             after=series[new.first].origin,
             old=old.value,
             new=new.value,
-            packages=_packages(series[old.last].versions, series[new.first].versions),
+            packages=package_changes(series[old.last].versions, series[new.first].versions),
         )
         for old, new in pairwise(steps)
     )
 
 
-def _packages(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[PackageChange, ...]:
+def package_changes(
+    before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[PackageChange, ...]:
+    """The packages that are not the same in two environments, each version by name; sorted."""
     return tuple(
         PackageChange(name, before.get(name), after.get(name))
         for name in sorted(before.keys() | after.keys())
