@@ -13,6 +13,7 @@ from typing import Any
 
 from conformance import __version__
 from conformance.cli.cache import add_cache
+from conformance.cli.diff import add_diff
 from conformance.cli.pack import add_pack
 from conformance.cli.profile import add_profile
 from conformance.cli.replay import add_replay
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add_profile(commands)
     add_cache(commands)
     add_report(commands)
+    add_diff(commands)
     return parser
 
 

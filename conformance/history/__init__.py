@@ -20,6 +20,7 @@ from conformance.history.figures import Figure, FigureChange
 from conformance.history.folder import HistoryWarning, list_runs, open_report_folder, run_path
 from conformance.history.index import rebuild_index, update_index
 from conformance.history.merge import merge
+from conformance.history.named import named_run
 from conformance.history.records import RunWriter, StoredRun, read_run
 from conformance.history.report import load_report
 
@@ -43,6 +44,7 @@ __all__ = [
     "list_runs",
     "load_report",
     "merge",
+    "named_run",
     "open_report_folder",
     "previous_run",
     "read_run",

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 from run_values import make_header, make_record, make_ref
+from two_runs import FIRST, SECOND, TIMED, row, run
 
 from conformance.evidence import (
     BaselineLatency,
     ExportResult,
-    LatencyResult,
     OutputParity,
     ParityReport,
     Ratio,
@@ -28,11 +28,8 @@ from conformance.history import (
 )
 from conformance.history.merge import PARITY_NOT_SELECTED
 from conformance.model import (
-    CaseResult,
     RunFooter,
     RunPlan,
-    RunReport,
-    Stage,
     TestKind,
     Verdict,
     from_json,
@@ -42,51 +39,6 @@ from conformance.model import (
 PASS, FAIL, VACUOUS = Verdict.PASS, Verdict.FAIL, Verdict.VACUOUS
 EXPECTED, UNEXPECTED = Verdict.EXPECTED_FAIL, Verdict.UNEXPECTED_PASS
 BROKEN, IDLE = Verdict.INFRA_ERROR, Verdict.NOT_RUN
-FIRST, SECOND = "20261121T092349Z-3f2a", "20261122T092349Z-77aa"
-YARDSTICK = Ratio(10.0, 9.95, 10.05, 30)
-TIMED = LatencyResult(
-    *("cpu", 250_000, 300_000, 9_000_000, 400_000, 50, 1, 500_000),
-    yardstick=YARDSTICK,
-    yardstick_name="gemm-1",
-    hardware="x86_64-8c1f09ab",
-)
-
-
-def row(model="cnn", verdict=PASS, **changes):
-    key = f"pytorch/{model}@dynamo-op18-fp32"
-    fields = {
-        "id": f"{key}-cpu",
-        "model": model,
-        "framework": "pytorch",
-        "task": None,
-        "tags": (),
-        "exporter": "dynamo",
-        "opset": 18,
-        "variant": "fp32",
-        "provider": "cpu",
-        "stage": Stage.PARITY,
-        "verdict": verdict,
-        "reason": None if verdict is PASS else "because",
-        "link": None,
-        "details": None,
-        "export": None,
-        "parity": None,
-        "latency": None,
-        "placement": None,
-        "repro": "pytest",
-        "duration_s": 1.0,
-    }
-    return CaseResult(**(fields | changes))
-
-
-def run(*rows, run_id=FIRST, zoo=None, **header):
-    cases = tuple(r.id for r in rows) if zoo is None else tuple(row(m).id for m in zoo)
-    return RunReport(
-        header=make_header(run_id, zoo_cases=cases, **header),
-        footer=RunFooter("2026-11-21T09:30:00+00:00", "finished", 0),
-        cases=tuple(rows),
-        trends={},
-    )
 
 
 def diff(before, now, **both) -> RunDiff:
