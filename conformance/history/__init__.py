@@ -18,27 +18,49 @@ from conformance.history.changes import (
 from conformance.history.environment import EnvironmentDiff, FactChange
 from conformance.history.figures import Figure, FigureChange
 from conformance.history.folder import HistoryWarning, list_runs, open_report_folder, run_path
-from conformance.history.index import rebuild_index, update_index
+from conformance.history.index import (
+    IndexUnavailable,
+    rebuild_index,
+    table_columns,
+    update_index,
+)
 from conformance.history.merge import merge
 from conformance.history.named import named_run
+from conformance.history.query import EXPORTED, Answer, ask, export_parquet
 from conformance.history.records import RunWriter, StoredRun, read_run
 from conformance.history.report import load_report
+from conformance.history.series import (
+    CaseHistory,
+    PastResult,
+    PastRun,
+    case_histories,
+    past_runs,
+)
 
 __all__ = [
+    "EXPORTED",
+    "Answer",
     "Baseline",
     "CaseChange",
+    "CaseHistory",
     "EnvironmentDiff",
     "FactChange",
     "Figure",
     "FigureChange",
     "Finding",
     "HistoryWarning",
+    "IndexUnavailable",
     "Movement",
+    "PastResult",
+    "PastRun",
     "RunDiff",
     "RunSide",
     "RunWriter",
     "StoredRun",
+    "ask",
+    "case_histories",
     "compare_runs",
+    "export_parquet",
     "find_baseline",
     "former_seconds",
     "list_runs",
@@ -46,10 +68,12 @@ __all__ = [
     "merge",
     "named_run",
     "open_report_folder",
+    "past_runs",
     "previous_run",
     "read_run",
     "rebuild_index",
     "run_at",
     "run_path",
+    "table_columns",
     "update_index",
 ]

@@ -181,6 +181,31 @@ def read_trends(
 
 
 @contextlib.contextmanager
+def open_index(report_dir: Path) -> Iterator[DuckDBPyConnection]:
+    """The index, to be read; nothing in the block can write to it.
+
+    Raises:
+        IndexUnavailable: when it is missing, damaged or held by another process.
+    """
+    import duckdb
+
+    path = index_path(report_dir)
+    if not path.exists():
+        raise IndexUnavailable(f"{path} is missing")
+    with contextlib.ExitStack() as opened:
+        try:
+            index = opened.enter_context(_connected(path, read_only=True))
+        except duckdb.Error as error:
+            raise IndexUnavailable(f"{path} cannot be read ({_first_line(error)})") from error
+        yield index
+
+
+def table_columns() -> dict[str, dict[str, str]]:
+    """Name and DuckDB's type of each column of the tables that people query."""
+    return {name: dict(_TABLES[name]) for name in ("runs", "results")}
+
+
+@contextlib.contextmanager
 def _connected(path: Path, *, read_only: bool = False) -> Iterator[DuckDBPyConnection]:
     """The index, waiting a little for another process to let go of it."""
     import duckdb
