@@ -108,7 +108,7 @@ class _Ours:
         executor = self._executor
         executor.seconds = executor.work = 0.0
         started = time.perf_counter()
-        for ref in test_refs(located, str(located.file)):
+        for ref in test_refs(located, located.file, located.zoo_dir):
             if ref.test is not TestKind.LATENCY:
                 _must_pass(self._engine.run(located, ref))
         total = time.perf_counter() - started

@@ -153,6 +153,9 @@ class TestRef:
     repro: str
     #: Keys of the entry by which code of the model's author may run, such as ``allow_pickle``.
     trusted: tuple[str, ...] = ()
+    #: Where the model stands in its zoo file, ``model_zoo.yaml:12``; relative to the folder in
+    #: which the run was started, where it is below it.
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +266,8 @@ class CaseResult:
     failure_folder: str | None = None
     #: See :attr:`TestRef.trusted`.
     trusted: tuple[str, ...] = ()
+    #: See :attr:`TestRef.place`.
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

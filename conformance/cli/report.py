@@ -22,9 +22,9 @@ def add_report(commands: Any) -> None:
     report = commands.add_parser(
         "report",
         help="write a run's report again, after a crash for example",
-        description="Writes index.html and report.json again from runs/*.jsonl, where every test\n"
-        "is written down as it ends. A run that was killed is shown as crashed, and a test\n"
-        "that it planned and left no record of as an infra-error.",
+        description="Writes index.html, report.json, report.md and badge.json again from\n"
+        "runs/*.jsonl, where every test is written down as it ends. A run that was killed is\n"
+        "shown as crashed, and a test that it planned and left no record of as an infra-error.",
         epilog="examples:\n"
         "  conformance report\n"
         "  conformance report --report out --run 20260131T120000Z-3f2a --open\n"
@@ -103,11 +103,12 @@ def _newest_readable(paths: list[Path]) -> StoredRun:
 
 
 def _write(folder: Path, run_id: str, *, rebuild: bool) -> None:
-    from conformance.history import load_report, rebuild_index, update_index
+    from conformance.history import changes_since_last, load_report, rebuild_index, update_index
     from conformance.reporters import write_reports
 
     (rebuild_index if rebuild else update_index)(folder)
-    write_reports(load_report(folder, run_id), folder)
+    report = load_report(folder, run_id)
+    write_reports(report, folder, changes_since_last(folder, report))
 
 
 def _describe(run: StoredRun) -> None:

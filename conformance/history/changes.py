@@ -218,6 +218,12 @@ def previous_run(report_dir: Path, now: RunReport) -> RunReport | None:
     return best
 
 
+def changes_since_last(report_dir: Path, now: RunReport) -> RunDiff | None:
+    """A run compared with the one before, see :func:`previous_run`; None where there is none."""
+    before = previous_run(report_dir, now)
+    return None if before is None else compare_runs(before, now)
+
+
 def _earlier(report_dir: Path, header: RunHeader) -> Iterable[Path]:
     earlier = [path for path in list_runs(report_dir) if path.stem < header.id]
     return reversed(earlier[-LOOK_BACK_RUNS:])

@@ -111,6 +111,7 @@ def _row(
         task=about.task,
         tags=about.tags,
         trusted=about.trusted,
+        place=about.place,
         exporter=about.exporter,
         opset=about.opset,
         variant=about.variant,

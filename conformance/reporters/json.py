@@ -13,6 +13,7 @@ _CASE_FIELDS = (
     "task",
     "tags",
     "trusted",
+    "place",
     "exporter",
     "opset",
     "variant",

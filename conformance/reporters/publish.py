@@ -8,13 +8,23 @@ import tempfile
 from pathlib import Path
 
 from conformance.errors import HistoryError
+from conformance.history import RunDiff
 from conformance.model import RunReport
+from conformance.reporters.badge import badge_json
 from conformance.reporters.html import report_html
 from conformance.reporters.json import report_json
+from conformance.reporters.markdown import report_markdown
 
 
-def write_reports(report: RunReport, report_dir: Path) -> None:
-    """Write ``report.json`` and ``index.html``; readers see the old file or the new one whole.
+def write_reports(report: RunReport, report_dir: Path, diff: RunDiff | None = None) -> None:
+    """Write a run's reports to its folder; readers see the old file or the new one whole.
+
+    These are ``report.json``, ``index.html``, ``report.md`` and ``badge.json``.
+
+    Args:
+        report: the run.
+        report_dir: where they go.
+        diff: against the run before; None where there is none.
 
     Raises:
         HistoryError: when the folder cannot be written; the run's records are not concerned.
@@ -22,6 +32,8 @@ def write_reports(report: RunReport, report_dir: Path) -> None:
     texts = {
         "report.json": json.dumps(report_json(report), indent=1) + "\n",
         "index.html": report_html(report),
+        "report.md": report_markdown(report, diff),
+        "badge.json": json.dumps(badge_json(report)) + "\n",
     }
     for name, text in texts.items():
         path = report_dir / name

@@ -36,9 +36,9 @@ class ZooFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Export, parity and latency of every case, a case's tests beside each other."""
-        zoo = zoo_argument(self.path, self.config.invocation_params.dir)
+        here = self.config.invocation_params.dir
         for located in self.config.stash[CASES][self.path]:
-            for ref in test_refs(located, zoo):
+            for ref in test_refs(located, self.path, here):
                 name = item_name(ref)
                 # spelt out: pytest reads the brackets of a given id as parameters, as it does
                 # those of --lf's memory, but takes them for part of a name it puts together
@@ -82,20 +82,24 @@ class ZooItem(pytest.Item):
         return self.located.file, self.located.line - 1, self.name
 
 
-def zoo_argument(zoo: Path, here: Path) -> str:
-    """A zoo file as a command in the folder ``here`` would name it."""
-    return hide_secrets(str(zoo.relative_to(here) if zoo.is_relative_to(here) else zoo))
+@cache
+def named_from(here: Path, file: Path) -> str:
+    """A zoo's file as a command in the folder ``here`` would name it, without secrets."""
+    return hide_secrets(str(file.relative_to(here) if file.is_relative_to(here) else file))
 
 
-def test_refs(located: LocatedCase, zoo: str) -> Iterator[TestRef]:
+def test_refs(located: LocatedCase, zoo: Path, here: Path) -> Iterator[TestRef]:
     """The tests of a case in the order they run.
 
     Args:
         located: the case.
-        zoo: its zoo file, as :func:`zoo_argument` gives it.
+        zoo: the zoo file that was collected; the case may come from a file that it includes.
+        here: the folder in which a command would repeat the test.
     """
     case = located.case
-    key, start = case.key, f"pytest --zoo {shlex.quote(zoo)} "
+    key, path = case.key, named_from(here, zoo)
+    start = f"pytest --zoo {shlex.quote(path)} "
+    place = f"{named_from(here, located.file)}:{located.line}"
 
     def ref(test: TestKind, provider: str | None = None) -> TestRef:
         identity = key if provider is None else case.id_on(provider)
@@ -112,7 +116,8 @@ def test_refs(located: LocatedCase, zoo: str) -> Iterator[TestRef]:
             opset=case.opset,
             variant=case.variant,
             provider=provider,
-            repro=start + shlex.quote(f"{zoo}::test_{test}[{identity}]"),
+            place=place,
+            repro=start + shlex.quote(f"{path}::test_{test}[{identity}]"),
         )
 
     yield ref(TestKind.EXPORT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shlex
 import sys
@@ -11,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conformance.history import (
+    RunDiff,
     RunWriter,
+    changes_since_last,
     load_report,
     merge,
     open_report_folder,
@@ -34,6 +37,7 @@ from conformance.model import (
 from conformance.redaction import hide_secrets_in
 from conformance.reporters import write_reports
 from conformance.reporters.benchmark_json import write_benchmark_json
+from conformance.suite.github import add_summary
 from conformance.suite.options import ZooOptions
 
 
@@ -55,6 +59,8 @@ class ZooRun:
         """
         open_report_folder(options.report_dir)
         self.report: RunReport | None = None
+        #: Against the run before; None where there is none.
+        self.diff: RunDiff | None = None
         #: Whether any test came to a judgement; a run in which none did has proven nothing.
         self.checked = False
         self._options = options
@@ -101,7 +107,9 @@ class ZooRun:
         self._writer.close(RunFooter(finished, status, exit_code))
         update_index(self._options.report_dir)
         self.report = load_report(self._options.report_dir, self._run_id)
-        write_reports(self.report, self._options.report_dir)
+        self.diff = changes_since_last(self._options.report_dir, self.report)
+        write_reports(self.report, self._options.report_dir, self.diff)
+        add_summary(self.report, self.diff, os.environ)
         if self._options.benchmark_json:
             write_benchmark_json(self.report, self._options.benchmark_json)
         return self.report

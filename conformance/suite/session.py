@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -22,6 +23,7 @@ from conformance.history import Baseline, find_baseline, former_seconds
 from conformance.model import TestRef
 from conformance.suite import items
 from conformance.suite.allure import describe
+from conformance.suite.github import annotation_lines
 from conformance.suite.options import ZooOptions
 from conformance.suite.order import expected_seconds, put_in_order
 from conformance.suite.run import ZooRun
@@ -254,6 +256,8 @@ class ZooSession:
         text = render(self._run.report, writer.fullwidth, color=writer.hasmarkup, report_dir=folder)
         for line in text.splitlines():
             terminalreporter.line(line)
+        for line in annotation_lines(self._run.report, self._run.diff, os.environ):
+            terminalreporter.line(line)
 
     # -- inside ------------------------------------------------------------------------
 
@@ -292,7 +296,7 @@ class ZooSession:
             f"{_node_path(path, root)}::{items.item_name(ref)}": ref
             for path, found in cases.items()
             for located in found
-            for ref in items.test_refs(located, items.zoo_argument(path, here))
+            for ref in items.test_refs(located, path, here)
         }
 
 

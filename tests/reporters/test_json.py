@@ -121,7 +121,7 @@ def test_a_run_without_footer_is_crashed():
 
 #: What older files lack, by definition: keys that may be missing.
 LATER = {
-    "case": {"mutation", "explanation", "failure_folder", "trusted"},
+    "case": {"mutation", "explanation", "failure_folder", "trusted", "place"},
     "record": {"mutation", "explanation", "failure_folder"},
     "parity": {"decisions", "generalization"},
     "output": {"constant", "noise_sets", "set_aside"},

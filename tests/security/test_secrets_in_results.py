@@ -139,7 +139,7 @@ def test_the_command_that_repeats_a_test_holds_no_secret(tmp_path, monkeypatch):
     """Though the zoo's folder is named like one."""
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     zoo = tmp_path / TOKEN / "zoo.yaml"
-    commands = [ref.repro for ref in items.test_refs(located("Honest"), items.zoo_argument(zoo, tmp_path))]
+    commands = [ref.repro for ref in items.test_refs(located("Honest"), zoo, tmp_path)]
     assert len(commands) == 3
     assert all("'<$HF_TOKEN>/zoo.yaml'" in command for command in commands)
     assert TOKEN not in "".join(commands)

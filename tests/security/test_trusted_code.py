@@ -231,5 +231,5 @@ def test_a_report_marks_what_was_trusted():
 def test_a_test_knows_what_its_entry_trusts(tmp_path):
     """From the zoo to the record: each of the three tests carries it."""
     case = located("Honest", source={"path": "m.pkl", "allow_pickle": True})
-    refs = list(items.test_refs(case, "zoo.yaml"))
+    refs = list(items.test_refs(case, tmp_path / "zoo.yaml", tmp_path))
     assert [ref.trusted for ref in refs] == [("allow_pickle",)] * 3

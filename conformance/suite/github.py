@@ -1,0 +1,45 @@
+"""What a run tells GitHub, where it is a step of one of its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from conformance.history import RunDiff
+from conformance.history.folder import warn
+from conformance.model import RunReport
+from conformance.reporters.annotations import annotate
+from conformance.reporters.markdown import append_job_summary
+
+
+def add_summary(report: RunReport, diff: RunDiff | None, environment: Mapping[str, str]) -> None:
+    """Add the run to the job's summary, if it has one; a warning where it cannot be written.
+
+    Args:
+        report: the run.
+        diff: against the run before; None where there is none.
+        environment: variables of the process.
+    """
+    summary = environment.get("GITHUB_STEP_SUMMARY")
+    if not summary:
+        return
+    try:
+        append_job_summary(report, diff, Path(summary))
+    except OSError as error:
+        warn(f"the job's summary was not written ({error.strerror}): see report.md")
+
+
+def annotation_lines(
+    report: RunReport, diff: RunDiff | None, environment: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Lines that make GitHub mark the models that newly fail; none elsewhere.
+
+    Args:
+        report: the run.
+        diff: against the run before; None where there is none.
+        environment: variables of the process.
+    """
+    if environment.get("GITHUB_ACTIONS") != "true":
+        return ()
+    workspace = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
+    return annotate(report, diff, workspace)
