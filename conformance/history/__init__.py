@@ -4,7 +4,6 @@ Only the controller of a run writes here; readers may come at any time.
 """
 
 from conformance.history.baseline import Baseline, find_baseline
-from conformance.history.durations import former_seconds
 from conformance.history.changes import (
     CaseChange,
     Finding,
@@ -16,6 +15,7 @@ from conformance.history.changes import (
     previous_run,
     run_at,
 )
+from conformance.history.durations import former_seconds
 from conformance.history.environment import EnvironmentDiff, FactChange
 from conformance.history.figures import Figure, FigureChange
 from conformance.history.folder import HistoryWarning, list_runs, open_report_folder, run_path
