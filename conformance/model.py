@@ -22,6 +22,7 @@ from conformance.evidence import (
     MutationReport,
     ParityReport,
 )
+from conformance.gate_result import GateResult
 
 #: Version of every on-disk format this package writes (records, bundles, reports).
 SCHEMA_VERSION = 1
@@ -221,6 +222,8 @@ class RunPlan:
     """The tests that were selected: what the records of the run must account for."""
 
     tests: tuple[TestRef, ...]
+    #: How many tests of the zoo (of this shard of it) were not selected.
+    deselected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +234,8 @@ class RunFooter:
     #: "finished", "interrupted" or "crashed".
     status: str
     exit_code: int
+    #: What the gate made of it; ``None`` where nobody asked, or the run was interrupted.
+    gate: GateResult | None = None
 
 
 @dataclass(frozen=True, slots=True)

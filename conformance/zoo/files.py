@@ -14,7 +14,7 @@ from conformance.zoo.suggest import choices, describe, did_you_mean, quote
 
 #: Version of the document's shape.
 VERSION = 1
-KEYS = ("version", "include", "defaults", "models")
+KEYS = ("version", "include", "defaults", "gate", "models")
 #: What ``defaults`` may give: all of an entry but what makes it that entry.
 DEFAULT_KEYS = tuple(key for key in ZooEntry.model_fields if key not in {"id", "source"})
 
@@ -29,6 +29,8 @@ class ZooFile:
     defaults: Node
     #: The entries as written, each a mapping.
     models: tuple[Node, ...]
+    #: The gate's rules as written, and where their key stands; ``None`` where there are none.
+    gate: tuple[Node, Position] | None = None
 
 
 def load_files(
@@ -91,7 +93,9 @@ class _Loader:
             self.load(path.parent / name.value, (path, name.at), (*within, resolved))
         models = self._models(path, root, included=bool(includes))
         defaults = self._defaults(path, root.children.get("defaults"))
-        self.files.append(ZooFile(path, defaults, models))
+        gate = root.children.get("gate")
+        rules = None if gate is None else (gate, root.keys["gate"])
+        self.files.append(ZooFile(path, defaults, models, rules))
 
     def _read(self, path: Path, named_at: tuple[Path, Position]) -> str | None:
         try:

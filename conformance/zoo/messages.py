@@ -83,7 +83,7 @@ def _flaws(
             yield found.at, _sentence(name, detail)
     for walked, details in alternatives.items():
         # of "a number from 0" and "text", the one whose type fits says more about -1
-        fitting = [d for d in details if d["type"] not in _TYPES] or details
+        fitting = [d for d in details if d["type"] not in {*_TYPES, "literal_error"}] or details
         found, _, _ = node.find(walked)
         wanted = " or ".join(dict.fromkeys(_must(d).removeprefix("must be ") for d in fitting))
         value = describe(found.value)
@@ -124,6 +124,8 @@ def _must(detail: ErrorDetails) -> str:
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return f"must be {words} {detail['ctx'][bound]:g}"
+    if kind == "literal_error":
+        return f"must be {detail['ctx']['expected']}"
     if kind == "string_pattern_mismatch":
         return f"must match {detail['ctx']['pattern']}"
     return f"is refused: {detail['msg'][:1].lower()}{detail['msg'][1:]}"

@@ -7,6 +7,9 @@ A zoo file is one YAML mapping:
 - ``defaults``: any keys of an entry but ``id`` and ``source``, for every entry of *this
   file* that does not give the key itself. An included file has defaults of its own or
   none, so what an entry means never depends on who includes its file;
+- ``gate``: what ``--zoo-gate`` holds a run against (:class:`conformance.gate.GateRules`); at
+  most one of the files that are read together gives it, so that nobody has to guess which
+  rules hold;
 - ``models``: the list of entries (:class:`conformance.entry.ZooEntry`).
 
 Reading collects everything that is wrong in all files before it gives up.
@@ -21,6 +24,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from conformance.entry import Expectation, ZooEntry
+from conformance.gate import GateRules
 from conformance.model import Case, FrameworkInfo
 from conformance.zoo.checks import check_names
 from conformance.zoo.expand import expand
@@ -70,6 +74,7 @@ class Zoo:
 
     entries: tuple[LocatedEntry, ...]
     frameworks: Mapping[str, FrameworkInfo] = field(repr=False)
+    gate: GateRules = field(default_factory=GateRules)
 
     def cases(self) -> tuple[LocatedCase, ...]:
         """Every entry under each of its exporters, opsets and variants, in file order."""
@@ -101,12 +106,14 @@ def read_zoo(
         reader.read(file)
     if findings.has_any():
         raise ZooError(findings.sorted())
-    return Zoo(tuple(reader.entries), frameworks)
+    return Zoo(tuple(reader.entries), frameworks, reader.gate)
 
 
 class _Reader:
     def __init__(self, frameworks: Mapping[str, FrameworkInfo], findings: Findings) -> None:
         self.entries: list[LocatedEntry] = []
+        self.gate = GateRules()
+        self._gate_at: str | None = None
         self._frameworks = frameworks
         self._findings = findings
         #: Lower-cased id to the id as written and where.
@@ -116,12 +123,28 @@ class _Reader:
         """Take the entries of one file."""
         zoo_dir = file.path.absolute().parent
         self._findings.add_all(file.path, self._check_defaults(file.defaults))
+        if file.gate is not None:
+            self._read_gate(file.path, *file.gate)
         for model in file.models:
             node = model.filled_from(file.defaults)
             self._check_id(file.path, node)
             entry = self._entry(file.path, node)
             if entry is not None:
                 self.entries.append(LocatedEntry(entry, file.path, node.at[0], zoo_dir))
+
+    def _read_gate(self, path: Path, gate: Node, key_at: Position) -> None:
+        if self._gate_at is not None:
+            message = f"the gate is already given at {self._gate_at}; one zoo has one gate"
+            self._findings.add(path, key_at, message)
+            return
+        self._gate_at = f"{path}:{key_at[0]}:{key_at[1]}"
+        if not isinstance(gate.value, dict):
+            message = f"gate must be a mapping of rules, not {describe(gate.value)}"
+            self._findings.add(path, gate.at, message)
+            return
+        rules, flaws = check_model(GateRules, gate, ("gate",))
+        self._findings.add_all(path, flaws)
+        self.gate = rules or self.gate
 
     def _entry(self, path: Path, node: Node) -> ZooEntry | None:
         entry, flaws = _read_entry(node)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.entry import ZooEntry
+from conformance.gate import GateRules
 from conformance.model import FrameworkInfo
 from conformance.providers import PROVIDERS
 from conformance.variants import VARIANTS
@@ -54,6 +55,9 @@ def zoo_schema(frameworks: Mapping[str, FrameworkInfo]) -> Schema:
     ]
     definitions["ZooEntry"] = entry | {"required": ["id", "source"]}
     definitions["Defaults"] = _defaults(entry)
+    gate = GateRules.model_json_schema(ref_template="#/$defs/{model}")
+    definitions |= gate.pop("$defs")
+    definitions["GateRules"] = gate
     document: Schema = {
         "$schema": _DIALECT,
         "$id": ID,
@@ -69,6 +73,7 @@ def zoo_schema(frameworks: Mapping[str, FrameworkInfo]) -> Schema:
                 "description": "Further zoo files, relative to this one; their models come first.",
             },
             "defaults": {"$ref": "#/$defs/Defaults"},
+            "gate": {"$ref": "#/$defs/GateRules"},
             "models": {
                 "type": "array",
                 "items": {"$ref": "#/$defs/ZooEntry"},

@@ -18,6 +18,11 @@ version: 1
 defaults:
   framework: sklearn
   inputs: {factory: "a:c", args: {n: 3}}
+gate:
+  coverage: 0.95
+  latency: off
+  size: 1.1
+  accepted: [{rule: size, model: "cnn*", reason: a wider head, expires: 2027-01-31}]
 models:
   - id: tree
     source: {path: tree.skops}
