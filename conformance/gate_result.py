@@ -23,6 +23,10 @@ class Rule(StrEnum):
     MEMORY = "memory"
 
 
+#: Those that can be set.
+RULE_NAMES = tuple(rule.value for rule in Rule if rule is not Rule.JUDGED)
+
+
 @dataclass(frozen=True, slots=True)
 class Acceptance:
     """Why a finding does not fail the gate."""

@@ -14,6 +14,7 @@ from typing import Any
 from conformance import __version__
 from conformance.cli.cache import add_cache
 from conformance.cli.diff import add_diff
+from conformance.cli.gate import add_gate
 from conformance.cli.history import add_history
 from conformance.cli.pack import add_pack
 from conformance.cli.profile import add_profile
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     add_report(commands)
     add_diff(commands)
     add_history(commands)
+    add_gate(commands)
     return parser
 
 

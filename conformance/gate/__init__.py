@@ -3,10 +3,9 @@
 from conformance.gate.check import check
 from conformance.gate.look import GatedRun
 from conformance.gate.outcomes import vanished_cases
-from conformance.gate.rules import NAMES, Accepted, GateRules, with_rules
+from conformance.gate.rules import Accepted, GateRules, with_rules
 
 __all__ = [
-    "NAMES",
     "Accepted",
     "GateRules",
     "GatedRun",

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from conformance.entry import Strict
-from conformance.gate_result import Rule
+from conformance.gate_result import RULE_NAMES, Rule
 
 Switch = Literal["on", "off"]
 Off = Literal["off"]
@@ -85,10 +85,6 @@ class GateRules(Strict):
                 return f"{value:.4g}x"
 
 
-#: What can be set on a command line.
-NAMES = tuple(rule.value for rule in Rule if rule is not Rule.JUDGED)
-
-
 def with_rules(rules: GateRules, changes: Iterable[str]) -> GateRules:
     """The rules with those of a command line over them.
 
@@ -102,8 +98,8 @@ def with_rules(rules: GateRules, changes: Iterable[str]) -> GateRules:
     given: dict[str, Any] = rules.model_dump(exclude_unset=True)
     for change in changes:
         name, equals, text = change.partition("=")
-        if not equals or name not in NAMES:
-            raise ValueError(f"'{change}' is not NAME=VALUE with one of {', '.join(NAMES)}")
+        if not equals or name not in RULE_NAMES:
+            raise ValueError(f"'{change}' is not NAME=VALUE with one of {', '.join(RULE_NAMES)}")
         default = GateRules.model_fields[name].default
         value: str | float = text
         if isinstance(default, float):
@@ -125,7 +121,7 @@ _TAKES = {
     else "a factor above 1, such as 1.5, or off"
     if isinstance(GateRules.model_fields[name].default, float)
     else "on or off"
-    for name in NAMES
+    for name in RULE_NAMES
 }
 
 

@@ -3,7 +3,7 @@
 Only the controller of a run writes here; readers may come at any time.
 """
 
-from conformance.history.baseline import Baseline, find_baseline
+from conformance.history.baseline import Baseline, comparable_run, find_baseline
 from conformance.history.changes import (
     CaseChange,
     Finding,
@@ -19,6 +19,7 @@ from conformance.history.durations import former_seconds
 from conformance.history.environment import EnvironmentDiff, FactChange
 from conformance.history.figures import Figure, FigureChange
 from conformance.history.folder import HistoryWarning, list_runs, open_report_folder, run_path
+from conformance.history.gating import judge
 from conformance.history.index import (
     IndexUnavailable,
     rebuild_index,
@@ -61,10 +62,12 @@ __all__ = [
     "ask",
     "case_histories",
     "changes_since_last",
+    "comparable_run",
     "compare_runs",
     "export_parquet",
     "find_baseline",
     "former_seconds",
+    "judge",
     "list_runs",
     "load_report",
     "merge",

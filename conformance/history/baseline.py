@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from conformance.errors import HistoryError
-from conformance.history.folder import list_runs
-from conformance.history.records import read_run
+from conformance.history.folder import list_runs, warn
+from conformance.history.records import StoredRun, parse_line, read_run
 from conformance.machine import resolve_commit
 from conformance.measuring import Earlier
-from conformance.model import Record, Verdict, from_json
+from conformance.model import Record, RunFooter, RunHeader, Verdict, from_json
 
 #: How many runs are gone back for a case that the latest ones did not time.
 LOOK_BACK_RUNS = 5
@@ -58,8 +59,37 @@ class Baseline:
             self._known.setdefault(record.ref.id, earlier)
 
 
+def comparable_run(report_dir: Path, run: StoredRun) -> StoredRun | None:
+    """The run that a run is compared with, but for its latencies, where nobody names one.
+
+    It is the latest earlier one of the same zoo files and the same shard that finished, that
+    selected the whole zoo or at least what this one selected, and that no gate has stopped: a
+    regression must not become the new normal by being seen once.
+
+    Args:
+        report_dir: whose history is looked at.
+        run: which may still be going on.
+
+    Returns:
+        None where there is none.
+    """
+    for path in reversed(list_runs(report_dir)):
+        if path.stem >= run.header.id or not _may_serve(path, run):
+            continue
+        try:
+            earlier = read_run(path)
+        except HistoryError as error:
+            warn(str(error))  # a damaged past ends no present run
+            continue
+        if earlier.whole or _selected(run) <= _selected(earlier):
+            return earlier
+    return None
+
+
 def find_baseline(report_dir: Path, named: str | None) -> tuple[Path, ...]:
-    """The runs that a run is compared with, the preferred one first.
+    """The runs that the latencies of a run are compared with, the preferred one first.
+
+    Runs that a gate has stopped are not among them, unless named.
 
     Args:
         report_dir: whose history is looked at.
@@ -71,7 +101,8 @@ def find_baseline(report_dir: Path, named: str | None) -> tuple[Path, ...]:
     """
     runs = list_runs(report_dir)
     if named is None:
-        return tuple(reversed(runs[-LOOK_BACK_RUNS:]))
+        passed = (run for run in reversed(runs) if not _was_stopped(run))
+        return tuple(islice(passed, LOOK_BACK_RUNS))
     by_id = [run for run in runs if run.stem == named]
     path = Path(named)
     if by_id:
@@ -95,6 +126,40 @@ def find_baseline(report_dir: Path, named: str | None) -> tuple[Path, ...]:
             f"--zoo-baseline {named}: no run of {report_dir} was made of commit {commit[:12]}"
         )
     return (of_commit[0],)
+
+
+def _may_serve(path: Path, run: StoredRun) -> bool:
+    """Whether a run is of the same zoo, finished, and stopped by no gate; by its ends alone."""
+    header, footer = _ends(path)
+    if header is None or footer is None or footer.status != "finished":
+        return False
+    same = (header.zoos, header.shard) == (run.header.zoos, run.header.shard)
+    return same and (footer.gate is None or footer.gate.passed)
+
+
+def _was_stopped(path: Path) -> bool:
+    _, footer = _ends(path)
+    return footer is not None and footer.gate is not None and not footer.gate.passed
+
+
+def _ends(path: Path) -> tuple[RunHeader | None, RunFooter | None]:
+    """First and last line of a run; None for what is damaged or not there yet."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return None, None
+    if not lines:
+        return None, None
+    first, last = parse_line(lines[0]), parse_line(lines[-1])
+    return (
+        first if isinstance(first, RunHeader) else None,
+        last if isinstance(last, RunFooter) else None,
+    )
+
+
+def _selected(run: StoredRun) -> set[tuple[str, str]]:
+    """The tests that a run was to do."""
+    return {(ref.test, ref.id) for ref in run.plan.tests} if run.plan else set()
 
 
 def _latency_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -45,6 +45,11 @@ class StoredRun:
     #: Lines that could not be read, such as one half written when the machine died.
     damaged_lines: int
 
+    @property
+    def whole(self) -> bool:
+        """Whether all of the zoo (of its shard) was selected."""
+        return self.plan is not None and not self.plan.deselected
+
 
 class RunWriter:
     """Writes a run down as it happens; what was written survives a crash."""
@@ -129,10 +134,10 @@ def read_run(path: Path) -> StoredRun:
             f"{path} has format {version}, newer than {SCHEMA_VERSION}, the newest this version "
             "knows: upgrade pytest-onnx-conformance"
         )
-    header = _parse(first)
+    header = parse_line(first)
     if not isinstance(header, RunHeader):
         raise HistoryError(f"{path} has no readable header in its first line: delete the file")
-    lines = [_parse(line) for line in rest if line]
+    lines = [parse_line(line) for line in rest if line]
     return StoredRun(
         header=header,
         plan=next((line for line in lines if isinstance(line, RunPlan)), None),
@@ -142,8 +147,8 @@ def read_run(path: Path) -> StoredRun:
     )
 
 
-def _parse(line: bytes) -> Line | None:
-    """The value that a line holds; None when it is damaged."""
+def parse_line(line: bytes) -> Line | None:
+    """The value that a line of a run holds; None when it is damaged."""
     try:
         data: Any = json.loads(line)
         return from_json(_KINDS[data.pop("kind")], data)

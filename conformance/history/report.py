@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.errors import HistoryError
+from conformance.gate import vanished_cases
+from conformance.history.baseline import comparable_run
 from conformance.history.folder import list_runs, run_path, warn
+from conformance.history.gating import gated
 from conformance.history.index import IndexUnavailable, read_trends
 from conformance.history.merge import merge, trend_point
 from conformance.history.records import StoredRun, read_run
@@ -25,13 +28,14 @@ def load_report(report_dir: Path, run_id: str) -> RunReport:
     path = run_path(report_dir, run_id)
     run = read_run(path)
     cases = merge(run)
+    before = _compared(report_dir, run)
     earlier = [other for other in list_runs(report_dir) if other.name < path.name]
     return RunReport(
         header=run.header,
         footer=run.footer,
         cases=cases,
         trends=_trends(report_dir, run.header, cases, earlier),
-        vanished=_vanished(run.header, earlier),
+        vanished=vanished_cases(gated(run), gated(before)) if before else (),
     )
 
 
@@ -57,20 +61,14 @@ def _trends_without_index(earlier: Sequence[Path]) -> dict[str, list[TrendPoint]
     return trends
 
 
-def _vanished(header: RunHeader, earlier: Sequence[Path]) -> tuple[str, ...]:
-    """Case ids that the previous run of the same zoo files knew and that they lack now.
-
-    Runs of a part of the zoo are compared with runs of the same part.
-    """
-    if not header.zoo_cases:
-        return ()
-    for path in reversed(earlier):
-        run = _readable(path)
-        if run and (run.header.zoos, run.header.shard) == (header.zoos, header.shard):
-            known = [*run.header.zoo_cases, *(r.id for r in merge(run) if r.provider is not None)]
-            current = set(header.zoo_cases)
-            return tuple(case for case in dict.fromkeys(known) if case not in current)
-    return ()
+def _compared(report_dir: Path, run: StoredRun) -> StoredRun | None:
+    """The run that the gate compared with, where it is still here; else the one that it would."""
+    gate = run.footer.gate if run.footer else None
+    if gate and gate.baseline:
+        path = run_path(report_dir, gate.baseline)
+        if path.is_file() and (stored := _readable(path)):
+            return stored
+    return comparable_run(report_dir, run)
 
 
 def _readable(path: Path) -> StoredRun | None:

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from conformance.model import CaseResult, RunReport, Verdict
 from conformance.reporters import findings, sparkline, wording
 from conformance.reporters.findings import Mark
+from conformance.reporters.gate_text import gate_sentence
 from conformance.reporters.page import inlined, page_environment
 from conformance.reporters.sparkline import Sparkline
 from conformance.reporters.waterfall import waterfall
@@ -80,6 +81,7 @@ def report_html(report: RunReport) -> str:
         "speed": wording.speed_phrase,
         "safe_link": safe_link,
         "when": _when,
+        "gate": gate_sentence,
         "commit": _short_commit,
     }
     environment.globals |= {"nothing": wording.NOTHING, "trust": _TRUST}

@@ -50,6 +50,7 @@ def report_json(report: RunReport) -> dict[str, Any]:
         "totals": {verdict.value: count for verdict, count in report.totals.items()},
         "cases": [_case(row, report.trends.get(row.id, ())) for row in report.cases],
         "vanished": list(report.vanished),
+        "gate": to_json(report.footer.gate) if report.footer and report.footer.gate else None,
     }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from conformance.model import CaseResult, RunReport, Verdict
 from conformance.reporters.findings import sensitivity
+from conformance.reporters.gate_text import Tone, gate_lines
 from conformance.reporters.inert import inert, inert_line
 from conformance.reporters.wording import (
     NOTHING,
@@ -41,6 +42,7 @@ _STYLES = {
     Verdict.INFRA_ERROR: "bold blue",
     Verdict.NOT_RUN: "dim",
 }
+_TONES = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.NOTE: "yellow", Tone.PLAIN: ""}
 
 
 def render(report: RunReport, width: int, *, color: bool, report_dir: Path | None = None) -> str:
@@ -93,6 +95,9 @@ def _parts(report: RunReport, report_dir: Path | None, *, compact: bool) -> list
     parts += [Text(line) for line in (sensitivity(report.cases), _fallbacks(report.cases)) if line]
     if report.vanished:
         parts.append(Text(f"vanished since the last run: {inert(', '.join(report.vanished))}"))
+    if report.footer and report.footer.gate:
+        found = gate_lines(report.footer.gate)
+        parts += [Text(line.text, style=_TONES[line.tone]) for line in found]
     if report_dir is not None:
         parts.append(_whole(f"report: {inert(str(report_dir / 'index.html'))}"))
         parts.append(_whole(f"        {inert(str(report_dir / 'report.json'))}"))

@@ -10,12 +10,13 @@ from typing import Literal, cast, get_args
 import pytest
 
 from conformance.cache.limit import size_limit
+from conformance.gate_result import RULE_NAMES
 from conformance.locations import default_cache_dir
 
 #: Where a stage runs: in a child process that can be killed, or in pytest's own.
 Isolation = Literal["child", "inline"]
-_FLAGS = ("zoo_offline", "zoo_no_cache", "zoo_require", "zoo_explain")
-_INI_KINDS = {"zoo": "paths"} | dict.fromkeys(_FLAGS, "bool")
+_FLAGS = ("zoo_offline", "zoo_no_cache", "zoo_require", "zoo_explain", "zoo_gate")
+_INI_KINDS = {"zoo": "paths", "zoo_gate_rule": "linelist"} | dict.fromkeys(_FLAGS, "bool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class ZooOptions:
     isolation: Isolation
     #: The run to compare with, as the user named it; None for the latest ones.
     baseline: str | None
+    #: Hold the run against the rules of the zoo's gate.
+    gate: bool
+    #: Rules over those of the zoo, each ``NAME=VALUE``.
+    gate_rules: tuple[str, ...]
     #: Where the latencies go in the form of pytest-benchmark; None for nowhere.
     benchmark_json: Path | None
     #: (I, N): this run takes the I-th of N parts, counted from 1.
@@ -112,6 +117,20 @@ def add_options(parser: pytest.Parser) -> None:
         "of, or a path to a run or a report folder (default: the latest runs of --zoo-report).",
     )
     group.addoption(
+        "--zoo-gate",
+        action="store_true",
+        default=None,
+        help="Fail the run, with exit code 1, where it breaks a rule of the zoo's gate: what is "
+        "worse than in the baseline, or was not checked.",
+    )
+    group.addoption(
+        "--zoo-gate-rule",
+        action="append",
+        metavar="NAME=VALUE",
+        help=f"A rule over the zoo's, with --zoo-gate implied; may be repeated. "
+        f"NAME: {', '.join(RULE_NAMES)}. VALUE: on, off, or the limit.",
+    )
+    group.addoption(
         "--zoo-isolation",
         choices=get_args(Isolation),
         help="Run each stage in a child process, or inline in pytest's own, for a debugger: "
@@ -132,6 +151,8 @@ def add_options(parser: pytest.Parser) -> None:
         "zoo_mutate",
         "zoo_explain",
         "zoo_baseline",
+        "zoo_gate",
+        "zoo_gate_rule",
         "zoo_isolation",
         "zoo_benchmark_json",
     ):
@@ -140,7 +161,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 def _add_ini(parser: pytest.Parser, name: str) -> None:
     kind = _INI_KINDS.get(name, "string")
-    default: object = [] if kind == "paths" else False if kind == "bool" else ""
+    default: object = [] if kind in {"paths", "linelist"} else False if kind == "bool" else ""
     help_text = f"Default of --{name.replace('_', '-')}."
     parser.addini(name, help_text, type=kind, default=default)  # type: ignore[arg-type]
 
@@ -152,8 +173,8 @@ def read_options(config: pytest.Config) -> ZooOptions:
     at its own folder.
 
     Raises:
-        pytest.UsageError: for a malformed shard, seed, isolation or number of mutants, and for
-            a form of output whose package is missing.
+        pytest.UsageError: for a malformed shard, seed, isolation, rule or number of mutants, and
+            for a form of output whose package is missing.
     """
     here = config.invocation_params.dir
     named = config.getoption("--zoo")
@@ -177,6 +198,8 @@ def read_options(config: pytest.Config) -> ZooOptions:
         explain=_flag(config, "zoo_explain"),
         isolation=_isolation(_value(config, "zoo_isolation") or "child"),
         baseline=_value(config, "zoo_baseline") or None,
+        gate=_flag(config, "zoo_gate") or bool(config.getoption("zoo_gate_rule")),
+        gate_rules=_gate_rules(config),
         benchmark_json=_benchmark_json(_value(config, "zoo_benchmark_json"), here),
         shard=_shard(_value(config, "zoo_shard")),
     )
@@ -200,6 +223,19 @@ def _count(config: pytest.Config, name: str) -> int:
         option = f"--{name.replace('_', '-')}"
         raise pytest.UsageError(f"{option} takes a whole number from 0, not '{text}'")
     return count
+
+
+def _gate_rules(config: pytest.Config) -> tuple[str, ...]:
+    rules = (*config.getini("zoo_gate_rule"), *(config.getoption("zoo_gate_rule") or ()))
+    if not rules:
+        return ()
+    from conformance.gate import GateRules, with_rules
+
+    try:
+        with_rules(GateRules(), rules)
+    except ValueError as error:
+        raise pytest.UsageError(f"--zoo-gate-rule: {error}") from error
+    return rules
 
 
 def _isolation(text: str) -> Isolation:

@@ -11,10 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from conformance.gate import GateRules
+from conformance.gate_result import GateResult
 from conformance.history import (
     RunDiff,
     RunWriter,
     changes_since_last,
+    comparable_run,
+    judge,
     load_report,
     merge,
     open_report_folder,
@@ -45,7 +49,11 @@ class ZooRun:
     """One run: opened when its tests are known, closed with its reports written."""
 
     def __init__(
-        self, options: ZooOptions, refs: Mapping[str, TestRef], cases: Sequence[Case]
+        self,
+        options: ZooOptions,
+        refs: Mapping[str, TestRef],
+        cases: Sequence[Case],
+        rules: GateRules | None,
     ) -> None:
         """Make sure of the report folder before any work starts.
 
@@ -53,6 +61,7 @@ class ZooRun:
             options: of this run.
             refs: every test of this shard by its node id, selected or not.
             cases: of the whole zoo, whatever the shard.
+            rules: what the run is held against at its end; None for nothing.
 
         Raises:
             HistoryError: when the report folder cannot be used.
@@ -66,6 +75,7 @@ class ZooRun:
         self._options = options
         self._refs = refs
         self._cases = cases
+        self._rules = rules
         self._writer: RunWriter | None = None
         self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
@@ -79,7 +89,7 @@ class ZooRun:
         if not tests:
             return
         self._writer = RunWriter(self._options.report_dir, self._header())
-        self._writer.plan(RunPlan(tests))
+        self._writer.plan(RunPlan(tests, deselected=len(self._refs) - len(tests)))
 
     def add(self, record_json: str) -> None:
         """A test has ended."""
@@ -99,12 +109,31 @@ class ZooRun:
             for model, expectation in unmatched(self._cases, rows)
         ]
 
-    def finish(self, status: str, exit_code: int) -> RunReport | None:
+    def judge(self, baseline: Path | None) -> GateResult | None:
+        """Hold the run, whose tests have all ended, against its rules; None where it has none.
+
+        Args:
+            baseline: the run that was named to compare with; None for the one of the history
+                that can be compared.
+
+        Raises:
+            HistoryError: when the baseline cannot be read.
+        """
+        if self._writer is None or self._rules is None:
+            return None
+        folder = self._options.report_dir
+        run = read_run(run_path(folder, self._run_id))
+        before = read_run(baseline) if baseline else comparable_run(folder, run)
+        return judge(run, before, self._rules)
+
+    def finish(
+        self, status: str, exit_code: int, gate: GateResult | None = None
+    ) -> RunReport | None:
         """Close the run and write the reports; None when no test of the zoo was selected."""
         if self._writer is None:
             return None
         finished = datetime.now(UTC).isoformat(timespec="seconds")
-        self._writer.close(RunFooter(finished, status, exit_code))
+        self._writer.close(RunFooter(finished, status, exit_code, gate))
         update_index(self._options.report_dir)
         self.report = load_report(self._options.report_dir, self._run_id)
         self.diff = changes_since_last(self._options.report_dir, self.report)

@@ -19,6 +19,8 @@ from conformance.engine import Engine
 from conformance.errors import HistoryError, LoadError
 from conformance.execution.child import children
 from conformance.execution.inline import Inline
+from conformance.gate import GateRules, with_rules
+from conformance.gate_result import GateResult
 from conformance.history import Baseline, find_baseline, former_seconds
 from conformance.model import TestRef
 from conformance.suite import items
@@ -55,7 +57,7 @@ class ZooSession:
         except LoadError as error:
             raise pytest.UsageError(str(error)) from error
         with _for_good():
-            unsharded = self._read_cases()
+            unsharded, rules = self._read_cases()
         cases = {path: items.in_shard(all_, options.shard) for path, all_ in unsharded.items()}
         config.stash[items.CASES] = cases
         for marker in sorted(
@@ -81,7 +83,7 @@ class ZooSession:
             self._refs = self._all_refs(cases)
             everything = [c.case for found in unsharded.values() for c in found]
             try:
-                self._run = ZooRun(options, self._refs, everything)
+                self._run = ZooRun(options, self._refs, everything, rules)
                 self._earlier_runs = [*find_baseline(options.report_dir, options.baseline)]
             except HistoryError as error:
                 shutil.rmtree(self._scratch, ignore_errors=True)
@@ -231,8 +233,10 @@ class ZooSession:
                 session.exitstatus = exitstatus = pytest.ExitCode.TESTS_FAILED
             stopped = session.shouldstop or session.shouldfail
             status = "interrupted" if stopped else self._status
+            gate, exitstatus = self._judge(self._run, status, exitstatus)
+            session.exitstatus = exitstatus
             try:
-                self._run.finish(status, int(exitstatus))
+                self._run.finish(status, int(exitstatus), gate)
             except HistoryError as error:
                 self._trouble = f"no report was written: {error}"
                 session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
@@ -270,17 +274,35 @@ class ZooSession:
             # such as a disk that has filled up since the report folder was tried
             pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
 
-    def _read_cases(self) -> dict[Path, tuple[LocatedCase, ...]]:
+    def _judge(self, run: ZooRun, status: str, code: int) -> tuple[GateResult | None, int]:
+        """What the gate makes of a run that came to its end, and the exit code that follows."""
+        if not self._options.gate:
+            return None, code
+        if status != "finished":
+            self._trouble = f"the gate was not judged: the run was {status}"
+            return None, code
+        try:
+            gate = run.judge(self._earlier_runs[0] if self._options.baseline else None)
+        except HistoryError as error:
+            self._trouble = f"the gate was not judged: {error}"
+            return None, pytest.ExitCode.INTERNAL_ERROR
+        stopped = gate is not None and not gate.passed and code == pytest.ExitCode.OK
+        return gate, pytest.ExitCode.TESTS_FAILED if stopped else code
+
+    def _read_cases(self) -> tuple[dict[Path, tuple[LocatedCase, ...]], GateRules | None]:
+        """The cases by zoo file, and the rules that the run is held against."""
         try:
             together = read_zoo(self._options.zoos, self._frameworks)
+            gate = self._options.gate
+            rules = with_rules(together.gate, self._options.gate_rules) if gate else None
             if len(self._options.zoos) == 1:
-                return {self._options.zoos[0]: together.cases()}
+                return {self._options.zoos[0]: together.cases()}, rules
             # read together for what concerns them all, such as duplicate ids; then one by one
             zoos = {path: read_zoo([path], self._frameworks) for path in self._options.zoos}
         except ZooError as error:
             shown = (replace(p, file=Path(_shown(p.file))) for p in error.problems)
             raise pytest.UsageError("\n".join(map(str, shown))) from error
-        return {path: zoo.cases() for path, zoo in zoos.items()}
+        return {path: zoo.cases() for path, zoo in zoos.items()}, rules
 
     def _expected(self, cases: dict[Path, tuple[LocatedCase, ...]]) -> dict[str, float]:
         """Seconds that each case will take, as far as the past tells."""

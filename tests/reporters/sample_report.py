@@ -190,7 +190,7 @@ def trend_of(row, count):
     return tuple(points)
 
 
-def make_report(cases=None, *, status="finished", vanished=(), runs=12):
+def make_report(cases=None, *, status="finished", vanished=(), runs=12, gate=None):
     cases = every_verdict() if cases is None else tuple(cases)
     header = RunHeader(
         id="20261121T092349Z-3f2a",
@@ -212,7 +212,9 @@ def make_report(cases=None, *, status="finished", vanished=(), runs=12):
     )
     return RunReport(
         header=header,
-        footer=RunFooter("2026-11-21T09:41:02+00:00", status, 1) if status != "crashed" else None,
+        footer=RunFooter("2026-11-21T09:41:02+00:00", status, 1, gate)
+        if status != "crashed"
+        else None,
         cases=cases,
         trends={row.id: trend_of(row, runs) for row in cases},
         vanished=tuple(vanished),

@@ -6,6 +6,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from sample_evidence import every_finding
+from sample_gate import STOPPED
 from sample_report import HOSTILE, LOGITS, every_verdict, make_report, make_row
 
 from conformance.errors import HistoryError
@@ -31,6 +32,7 @@ from conformance.evidence import (
     ShapeProbe,
     Worst,
 )
+from conformance.gate_result import GateFinding, GateResult, Rule, RuleCheck
 from conformance.history import RunWriter, read_run
 from conformance.model import (
     SCHEMA_VERSION,
@@ -72,9 +74,10 @@ def test_the_schemas_are_schemas(document):
         make_report(status="interrupted", vanished=("a", "b")),
         make_report(status="crashed"),
         make_report(every_finding()),
+        make_report(gate=STOPPED),
         make_report([make_row(provider=None, task=None, tags=(), reason=HOSTILE)]),
     ],
-    ids=["every verdict", "empty", "interrupted", "crashed", "every finding", "hostile"],
+    ids=["every verdict", "empty", "interrupted", "crashed", "every finding", "gate", "hostile"],
 )
 def test_the_written_file_validates(report, tmp_path):
     """Whatever a run found, its report.json follows the published schema."""
@@ -121,6 +124,9 @@ def test_a_run_without_footer_is_crashed():
 
 #: What older files lack, by definition: keys that may be missing.
 LATER = {
+    "report": {"gate"},
+    "plan": {"deselected"},
+    "footer": {"gate"},
     "case": {"mutation", "explanation", "failure_folder", "trusted", "place"},
     "record": {"mutation", "explanation", "failure_folder"},
     "parity": {"decisions", "generalization"},
@@ -138,6 +144,9 @@ LATER = {
     ("definition", "kind", "differs"),
     [
         ("case", CaseResult, {"details", "trend"}),
+        ("gate", GateResult, set()),
+        ("gate_check", RuleCheck, set()),
+        ("gate_finding", GateFinding, set()),
         ("parity", ParityReport, set()),
         ("output", OutputParity, set()),
         ("worst", Worst, set()),
@@ -197,10 +206,12 @@ def test_an_older_report_still_validates():
     VALID_REPORT.validate(older)
 
 
-@pytest.mark.parametrize("enum", [Verdict, Stage])
-def test_the_schema_keeps_up_with_the_closed_sets(enum):
-    """The schema's verdicts and stages are exactly the model's."""
-    assert REPORT["$defs"][enum.__name__.lower()]["enum"] == [member.value for member in enum]
+@pytest.mark.parametrize(
+    ("name", "enum"), [("verdict", Verdict), ("stage", Stage), ("gate_rule", Rule)]
+)
+def test_the_schema_keeps_up_with_the_closed_sets(name, enum):
+    """The schema's verdicts, stages and rules are exactly the model's."""
+    assert REPORT["$defs"][name]["enum"] == [member.value for member in enum]
 
 
 def test_each_line_of_a_run_validates(tmp_path):
@@ -225,20 +236,27 @@ def test_each_line_of_a_run_validates(tmp_path):
     writer.append(Record(ref, Verdict.PASS, Stage.LATENCY, None, "2026", 1.0, **measured))
     writer.append(Record(ref, Verdict.FAIL, Stage.LATENCY, HOSTILE, "2026", 1.0, details=HOSTILE))
     writer.append(Record(ref, Verdict.FAIL, Stage.PARITY, "x", "2026", 1.0, **found))
-    writer.close(RunFooter("2026", "finished", 0))
+    writer.close(RunFooter("2026", "finished", 1, STOPPED))
     (path,) = (tmp_path / "runs").iterdir()
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
         VALID_RECORD.validate(line)
     assert [line["kind"] for line in lines] == ["header", "plan", *["record"] * 3, "footer"]
     VALID_RECORD.validate(without_later(lines[4]))
+    VALID_RECORD.validate(without_later(lines[5]))
+    assert read_run(path).footer.gate == STOPPED
     assert read_run(path).records[2].explanation == found["explanation"]
     assert not VALID_RECORD.is_valid(lines[2] | {"verdict": "maybe"})
 
 
 def test_the_record_schema_keeps_up_with_the_values():
     """Every field of a line's value is in the schema; beside them only what tells lines apart."""
-    for name, kind in {"header": RunHeader, "record": Record, "footer": RunFooter}.items():
+    for name, kind in {
+        "header": RunHeader,
+        "plan": RunPlan,
+        "record": Record,
+        "footer": RunFooter,
+    }.items():
         names = {field.name for field in fields(kind)}
         assert RECORD["$defs"][name]["properties"].keys() - names <= {"kind", "schema_version"}
         required = set(RECORD["$defs"][name]["required"])

@@ -58,9 +58,7 @@ def test_files_that_are_read_together_have_one_gate(tmp_path):
     first.write_text(f"gate: {{size: 1.1}}\nmodels: [{model % 'a'}]\n")
     second.write_text(f"include: [first.yaml]\ngate: {{size: 1.2}}\nmodels: [{model % 'b'}]\n")
     for named in ([second], [first, second]):
-        with pytest.raises(
-            ZooError, match=r"second.yaml:2:1: the gate is already given at "
-        ):
+        with pytest.raises(ZooError, match=r"second.yaml:2:1: the gate is already given at "):
             read_zoo(named, FRAMEWORKS)
     second.write_text(f"include: [first.yaml]\nmodels: [{model % 'b'}]\n")
     assert read_zoo([second], FRAMEWORKS).gate.size == 1.1
