@@ -14,6 +14,7 @@ from conformance.engine import Engine
 from conformance.model import Record, TestKind, TestRef, Verdict, to_json
 from conformance.redaction import hide_secrets
 from conformance.reporters.inert import inert
+from conformance.suite.properties import report_properties
 from conformance.zoo import LocatedCase
 
 #: Set by the plugin before collection.
@@ -29,6 +30,10 @@ class NotProven(Exception):
     def __init__(self, record: Record) -> None:
         super().__init__(inert(record.reason or ""))
         self.record = record
+
+
+class Disproven(NotProven, AssertionError):
+    """The case was judged, and not well: what readers of assertions call a failure."""
 
 
 class ZooFile(pytest.File):
@@ -63,7 +68,8 @@ class ZooItem(pytest.Item):
         # on the item, not on one report: JUnit's writer reads the teardown's
         self.user_properties.extend(report_properties(record))
         if record.verdict in _FAILING:
-            raise NotProven(record)
+            # Allure tells a model that fails from a machine in trouble by the assertion
+            raise Disproven(record) if record.verdict.checked else NotProven(record)
         if record.verdict is Verdict.EXPECTED_FAIL:
             pytest.xfail(inert(record.reason or ""))
         if record.verdict is Verdict.NOT_RUN:
@@ -161,17 +167,6 @@ def failure_text(record: Record, place: str) -> str:
         lines.append(f"  known issue: {record.link}")
     lines += [f"  model:  {place}", f"  repeat: {record.ref.repro}"]
     return inert("\n".join(lines))
-
-
-def report_properties(record: Record) -> list[tuple[str, str]]:
-    """The figures that JUnit's XML and other readers of ``user_properties`` get, as text."""
-    properties = [("verdict", str(record.verdict)), ("stage", str(record.stage))]
-    worst = record.parity.worst_output if record.parity else None
-    if worst is not None and worst.ratio is not None:
-        properties.append(("parity_ratio", f"{worst.ratio:.4g}"))
-    if record.latency is not None:
-        properties.append(("median_ns", str(record.latency.median_ns)))
-    return properties
 
 
 def attach_record(report: pytest.TestReport, record: Record) -> None:

@@ -24,7 +24,7 @@ from conformance.gate_result import GateResult
 from conformance.history import Baseline, find_baseline, former_seconds
 from conformance.model import TestRef
 from conformance.suite import items
-from conformance.suite.allure import describe
+from conformance.suite.allure import complete_results, describe
 from conformance.suite.github import annotation_lines
 from conformance.suite.options import ZooOptions
 from conformance.suite.order import expected_seconds, put_in_order
@@ -236,7 +236,9 @@ class ZooSession:
             gate, exitstatus = self._judge(self._run, status, exitstatus)
             session.exitstatus = exitstatus
             try:
-                self._run.finish(status, int(exitstatus), gate)
+                report = self._run.finish(status, int(exitstatus), gate)
+                if report is not None:
+                    complete_results(session.config, report.header, self._options.report_dir)
             except HistoryError as error:
                 self._trouble = f"no report was written: {error}"
                 session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
