@@ -161,6 +161,7 @@ def compare_runs(before: RunReport, now: RunReport) -> RunDiff:
         _change(then.get(id_), row, known_then, before.header.id) for id_, row in present.items()
     ]
     vanished, notes = _vanished(before, now, then)
+    gone = {case.id for case in vanished}
     both = [id_ for id_, row in present.items() if _judged(row) and _judged(then.get(id_))]
     telling = [case for case in told if case.movement is not Movement.SAME or case.figures]
     quiet = {case.id for case in told} - {case.id for case in telling}
@@ -173,8 +174,7 @@ def compare_runs(before: RunReport, now: RunReport) -> RunDiff:
         compared=len(both),
         unchanged=sum(id_ in quiet for id_ in both),
         not_selected=sum(
-            _judged(row) and id_ not in present and id_ not in {case.id for case in vanished}
-            for id_, row in then.items()
+            _judged(row) and id_ not in present and id_ not in gone for id_, row in then.items()
         ),
         notes=notes,
     )
