@@ -96,12 +96,7 @@ def _configuration(report_dir: Path) -> dict[str, Any]:
             }
             for name, verdict, labels in _categories()
         ],
-        # one file opens from disk; several need a server
-        "plugins": {
-            "awesome": {
-                "options": {"singleFile": True, "groupBy": ["parentSuite", "suite", "subSuite"]}
-            }
-        },
+        "plugins": {"awesome": {"options": {"groupBy": ["parentSuite", "suite", "subSuite"]}}},
     }
 
 
