@@ -215,6 +215,8 @@ class RunHeader:
     shard: str | None = None
     #: Every case id the zoo files hold, selected or not: tells "vanished" from "deselected".
     zoo_cases: tuple[str, ...] = ()
+    #: Digest of the parts that the zoo was divided into, where the run took one of them.
+    division: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.cli.merge import add_merge
 from conformance.cli.words import counted, refuse
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def add_report(commands: Any) -> None:
     )
     report.add_argument("--open", action="store_true", help="show the report in the browser")
     report.set_defaults(run=_report)
+    add_merge(report.add_subparsers(title="commands", metavar="COMMAND"))
 
 
 def _report(arguments: argparse.Namespace) -> int:

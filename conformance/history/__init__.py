@@ -15,7 +15,7 @@ from conformance.history.changes import (
     previous_run,
     run_at,
 )
-from conformance.history.durations import former_seconds
+from conformance.history.durations import former_seconds, shared_seconds
 from conformance.history.environment import EnvironmentDiff, FactChange
 from conformance.history.figures import Figure, FigureChange
 from conformance.history.folder import HistoryWarning, list_runs, open_report_folder, run_path
@@ -27,6 +27,7 @@ from conformance.history.index import (
     update_index,
 )
 from conformance.history.merge import merge
+from conformance.history.merge_shards import Merged, merge_shards
 from conformance.history.named import named_run
 from conformance.history.query import EXPORTED, Answer, ask, export_parquet
 from conformance.history.records import RunWriter, StoredRun, read_run
@@ -38,6 +39,7 @@ from conformance.history.series import (
     case_histories,
     past_runs,
 )
+from conformance.history.shards import NotOneRun, Shard, read_shard
 
 __all__ = [
     "EXPORTED",
@@ -52,12 +54,15 @@ __all__ = [
     "Finding",
     "HistoryWarning",
     "IndexUnavailable",
+    "Merged",
     "Movement",
+    "NotOneRun",
     "PastResult",
     "PastRun",
     "RunDiff",
     "RunSide",
     "RunWriter",
+    "Shard",
     "StoredRun",
     "ask",
     "case_histories",
@@ -71,14 +76,17 @@ __all__ = [
     "list_runs",
     "load_report",
     "merge",
+    "merge_shards",
     "named_run",
     "open_report_folder",
     "past_runs",
     "previous_run",
     "read_run",
+    "read_shard",
     "rebuild_index",
     "run_at",
     "run_path",
+    "shared_seconds",
     "table_columns",
     "update_index",
 ]

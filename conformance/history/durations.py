@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from conformance.model import TestKind
 
 #: A case that none of the latest runs had is one without a history.
 _RUNS = 5
+#: No footer is longer.
+_FOOTER_BYTES = 4096
 
 
 def former_seconds(report_dir: Path, cases: Collection[str]) -> dict[str, float]:
@@ -24,15 +27,42 @@ def former_seconds(report_dir: Path, cases: Collection[str]) -> dict[str, float]
         report_dir: the report folder; one that is not there has no history.
         cases: keys of the cases that are asked for.
     """
+    return _latest(list_runs(report_dir)[-_RUNS:], cases)
+
+
+def shared_seconds(report_dir: Path, cases: Collection[str]) -> dict[str, float]:
+    """As :func:`former_seconds`, from what machines that divide a zoo between them all have.
+
+    These are runs of a whole zoo that have ended. A machine's run of its own part is not on the
+    others, and one that goes on says something else a moment later.
+    """
+    return _latest([run for run in list_runs(report_dir) if _is_shared(run)][-_RUNS:], cases)
+
+
+def _latest(runs: Sequence[Path], cases: Collection[str]) -> dict[str, float]:
+    """Seconds by case, from the last of the runs that had it."""
     missing = set(cases)
     found: dict[str, float] = {}
-    for run in reversed(list_runs(report_dir)[-_RUNS:]):
+    for run in reversed(runs):
         if not missing:
             break
         latest = _seconds(run, missing)
         found |= latest
         missing -= latest.keys()
     return found
+
+
+def _is_shared(run: Path) -> bool:
+    try:
+        with run.open("rb") as file:
+            header = json.loads(file.readline())
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _FOOTER_BYTES))
+            last = file.read().splitlines()[-1:]
+    except (OSError, ValueError, RecursionError):
+        return False
+    whole = isinstance(header, dict) and header.get("shard") is None
+    return whole and any(line.startswith(b'{"kind":"footer"') for line in last)
 
 
 def _seconds(run: Path, cases: Collection[str]) -> dict[str, float]:

@@ -141,7 +141,7 @@ def _decide(
     for kind, ref in tests.items():
         record = found.get(kind)
         if record is None:
-            return ref, _unrecorded(ref, interrupted=interrupted)
+            return ref, unrecorded(ref, interrupted=interrupted)
         waived = kind is TestKind.LATENCY and proven and record.verdict is Verdict.NOT_RUN
         if record.verdict is not Verdict.PASS and not waived:
             return ref, _of(record)
@@ -163,7 +163,13 @@ def _of(record: Record) -> Judgement:
     return Judgement(record.verdict, record.stage, record.reason, record.link, record.details)
 
 
-def _unrecorded(ref: TestRef, *, interrupted: bool) -> Judgement:
+def unrecorded(ref: TestRef, *, interrupted: bool) -> Judgement:
+    """What is said of a test that was planned and left no record.
+
+    Args:
+        ref: the test.
+        interrupted: its run was ended before its time, and not by the test.
+    """
     if interrupted:
         return Judgement(Verdict.NOT_RUN, _STAGE_OF[ref.test], f"interrupted before {ref.test}")
     reason = f"no record of {ref.test}: the process that ran it died"

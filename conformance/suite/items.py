@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -172,11 +172,3 @@ def failure_text(record: Record, place: str) -> str:
 def attach_record(report: pytest.TestReport, record: Record) -> None:
     """Hand a record over to the controller: as one JSON string, which xdist can carry."""
     vars(report)["zoo_record"] = json.dumps(to_json(record))
-
-
-def in_shard(
-    cases: Iterable[LocatedCase], shard: tuple[int, int] | None
-) -> tuple[LocatedCase, ...]:
-    """The cases of part I of N: every N-th one, so that neighbours spread over the parts."""
-    chosen = tuple(cases)
-    return chosen if shard is None else chosen[shard[0] - 1 :: shard[1]]

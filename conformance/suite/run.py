@@ -43,6 +43,7 @@ from conformance.reporters import write_reports
 from conformance.reporters.benchmark_json import write_benchmark_json
 from conformance.suite.github import add_summary
 from conformance.suite.options import ZooOptions
+from conformance.suite.shards import Division
 
 
 class ZooRun:
@@ -53,7 +54,8 @@ class ZooRun:
         options: ZooOptions,
         refs: Mapping[str, TestRef],
         cases: Sequence[Case],
-        rules: GateRules | None,
+        rules: GateRules | None = None,
+        division: Division | None = None,
     ) -> None:
         """Make sure of the report folder before any work starts.
 
@@ -62,6 +64,7 @@ class ZooRun:
             refs: every test of this shard by its node id, selected or not.
             cases: of the whole zoo, whatever the shard.
             rules: what the run is held against at its end; None for nothing.
+            division: of the zoo, where this run takes a part of it.
 
         Raises:
             HistoryError: when the report folder cannot be used.
@@ -76,6 +79,7 @@ class ZooRun:
         self._refs = refs
         self._cases = cases
         self._rules = rules
+        self._division = division
         self._writer: RunWriter | None = None
         self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
@@ -156,6 +160,7 @@ class ZooRun:
             zoos=tuple(_shown(zoo) for zoo in zoos),
             command=shlex.join(hide_secrets_in([Path(sys.argv[0]).name, *sys.argv[1:]])),
             shard=f"{shard[0]}/{shard[1]}" if shard else None,
+            division=self._division.digest if self._division else None,
             zoo_cases=tuple(c.id_on(p) for c in self._cases for p in c.entry.providers),
         )
 

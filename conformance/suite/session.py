@@ -21,7 +21,7 @@ from conformance.execution.child import children
 from conformance.execution.inline import Inline
 from conformance.gate import GateRules, with_rules
 from conformance.gate_result import GateResult
-from conformance.history import Baseline, find_baseline, former_seconds
+from conformance.history import Baseline, find_baseline, former_seconds, shared_seconds
 from conformance.model import TestRef
 from conformance.suite import items
 from conformance.suite.allure import complete_results, describe
@@ -29,6 +29,7 @@ from conformance.suite.github import annotation_lines
 from conformance.suite.options import ZooOptions
 from conformance.suite.order import expected_seconds, put_in_order
 from conformance.suite.run import ZooRun
+from conformance.suite.shards import Division, divide
 from conformance.suite.termination import Termination
 from conformance.suite.watch import Watch
 from conformance.tasks import Settings
@@ -37,6 +38,7 @@ from conformance.zoo import LocatedCase, ZooError, read_zoo
 _SCRATCH = "conformance_scratch"
 _EARLIER_RUNS = "conformance_earlier_runs"
 _SECONDS = "conformance_seconds"
+_SHARED = "conformance_shared_seconds"
 
 
 class ZooSession:
@@ -58,14 +60,16 @@ class ZooSession:
             raise pytest.UsageError(str(error)) from error
         with _for_good():
             unsharded, rules = self._read_cases()
-        cases = {path: items.in_shard(all_, options.shard) for path, all_ in unsharded.items()}
+        worker = getattr(config, "workerinput", None)
+        #: What cases took, as far as all machines know it; decides who takes which part.
+        self._shared: dict[str, float] = worker[_SHARED] if worker else self._shared_past(unsharded)
+        cases, division = self._part(unsharded)
         config.stash[items.CASES] = cases
         for marker in sorted(
             {m for found in cases.values() for c in found for m in items.markers_of(c)}
         ):
             config.addinivalue_line("markers", f"{marker}: models of the zoo")
         _collect_zoos(config, options)
-        worker = getattr(config, "workerinput", None)
         self._worker: str | None = worker["workerid"] if worker else None
         self._scratch = Path(
             worker[_SCRATCH] if worker else tempfile.mkdtemp(prefix="conformance-")
@@ -83,7 +87,7 @@ class ZooSession:
             self._refs = self._all_refs(cases)
             everything = [c.case for found in unsharded.values() for c in found]
             try:
-                self._run = ZooRun(options, self._refs, everything, rules)
+                self._run = ZooRun(options, self._refs, everything, rules, division)
                 self._earlier_runs = [*find_baseline(options.report_dir, options.baseline)]
             except HistoryError as error:
                 shutil.rmtree(self._scratch, ignore_errors=True)
@@ -123,6 +127,7 @@ class ZooSession:
         node.workerinput[_SCRATCH] = str(self._scratch)
         node.workerinput[_EARLIER_RUNS] = [str(run) for run in self._earlier_runs]
         node.workerinput[_SECONDS] = self._seconds
+        node.workerinput[_SHARED] = self._shared
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object | None) -> None:
@@ -305,6 +310,22 @@ class ZooSession:
             shown = (replace(p, file=Path(_shown(p.file))) for p in error.problems)
             raise pytest.UsageError("\n".join(map(str, shown))) from error
         return {path: zoo.cases() for path, zoo in zoos.items()}, rules
+
+    def _shared_past(self, cases: dict[Path, tuple[LocatedCase, ...]]) -> dict[str, float]:
+        if self._options.shard is None:
+            return {}
+        keys = {located.case.key for found in cases.values() for located in found}
+        return shared_seconds(self._options.report_dir, keys)
+
+    def _part(
+        self, cases: dict[Path, tuple[LocatedCase, ...]]
+    ) -> tuple[dict[Path, tuple[LocatedCase, ...]], Division | None]:
+        """The cases that this run is about, and how the zoo was divided if it was."""
+        if self._options.shard is None:
+            return cases, None
+        number, parts = self._options.shard
+        division = divide(cases, parts, self._shared)
+        return division.part(number, cases), division
 
     def _expected(self, cases: dict[Path, tuple[LocatedCase, ...]]) -> dict[str, float]:
         """Seconds that each case will take, as far as the past tells."""
