@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from conformance import __version__
+from conformance.cli.blame import add_blame
 from conformance.cli.cache import add_cache
 from conformance.cli.diff import add_diff
 from conformance.cli.gate import add_gate
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     add_profile(commands)
     add_cache(commands)
     add_report(commands)
+    add_blame(commands)
     add_diff(commands)
     add_history(commands)
     add_gate(commands)

@@ -30,7 +30,7 @@ from conformance.history.merge import merge
 from conformance.history.merge_shards import Merged, merge_shards
 from conformance.history.named import named_run
 from conformance.history.query import EXPORTED, Answer, ask, export_parquet
-from conformance.history.records import RunWriter, StoredRun, read_run
+from conformance.history.records import RunWriter, StoredRun, read_case, read_run
 from conformance.history.report import load_report
 from conformance.history.series import (
     CaseHistory,
@@ -81,6 +81,7 @@ __all__ = [
     "open_report_folder",
     "past_runs",
     "previous_run",
+    "read_case",
     "read_run",
     "read_shard",
     "rebuild_index",

@@ -30,6 +30,8 @@ _KINDS: dict[str, type[Line]] = {
     "record": Record,
     "footer": RunFooter,
 }
+#: How the line of a plan, which names everything, begins.
+_PLAN = b'{"kind":"plan"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,25 @@ def read_run(path: Path) -> StoredRun:
         HistoryError: when the file cannot be read, its header is damaged, or its format is
             newer than this version knows.
     """
+    return _read(path, None)
+
+
+def read_case(path: Path, name: str) -> StoredRun:
+    """Read the header and the records in which a name stands, in a fraction of the time.
+
+    There is no plan and no footer: what did not leave a record is not told.
+
+    Args:
+        path: as for :func:`read_run`.
+        name: of a row, case or model.
+
+    Raises:
+        HistoryError: as :func:`read_run` does.
+    """
+    return _read(path, json.dumps(name)[1:-1].encode())
+
+
+def _read(path: Path, named: bytes | None) -> StoredRun:
     try:
         first, *rest = path.read_bytes().split(b"\n")
     except OSError as error:
@@ -137,6 +158,8 @@ def read_run(path: Path) -> StoredRun:
     header = parse_line(first)
     if not isinstance(header, RunHeader):
         raise HistoryError(f"{path} has no readable header in its first line: delete the file")
+    if named is not None:
+        rest = [line for line in rest if named in line and not line.startswith(_PLAN)]
     lines = [parse_line(line) for line in rest if line]
     return StoredRun(
         header=header,
