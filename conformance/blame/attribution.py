@@ -138,6 +138,8 @@ def _other_model(evidence: Evidence) -> Attribution:
     changed = f"{_output(evidence)}{_converters(evidence)}"
     runtime, machine = evidence.runtime, _machine(evidence)
     if runtime is None and not machine:
+        if unlike := _not_shown(evidence):
+            return Attribution(Side.UNKNOWN, f"cannot be told: {changed}; but {unlike}")
         confirmed = evidence.old_red is False and evidence.new_red is True
         return Attribution(Side.CONVERTER, changed, confirmed=confirmed)
     moved = _arrow(runtime) if runtime else f"the machine ({machine})"
@@ -156,8 +158,21 @@ def _other_model(evidence: Evidence) -> Attribution:
                 f"passes under {runtime.before}; {changed}, which does not matter"
             )
             return Attribution(Side.RUNTIME, text, confirmed=True)
+        if evidence.turn.turned is Turned.SLOW and old_after and runtime:
+            text = f"regressed by {moved}: the old model is no faster here; {changed}"
+            return Attribution(Side.RUNTIME, text, confirmed=True)
     more = "; the old model fails under it too" if old_after else ""
     return Attribution(Side.BOTH, f"both moved: {changed}; {moved}{more}")
+
+
+def _not_shown(evidence: Evidence) -> str:
+    """What the replay here does not bear out, in words; empty where it does, or was not asked."""
+    if evidence.turn.turned is Turned.NAMED:
+        return ""
+    slow = evidence.turn.turned is Turned.SLOW
+    if evidence.new_red is False:
+        return "the new model is no slower here" if slow else "the new model passes here"
+    return "the old model fails here too" if evidence.old_red else ""
 
 
 def _cell(evidence: Evidence, version: str | None, *, new: bool) -> bool | None:

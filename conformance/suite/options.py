@@ -91,7 +91,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--zoo-shard",
         metavar="I/N",
-        help="Run the I-th of N parts of the zoo, such as 1/4; a model's tests stay together.",
+        help="Run the I-th of N parts of the zoo, such as 1/4; a case's tests stay together. "
+        "`conformance report merge` makes one report of them.",
     )
     group.addoption(
         "--zoo-seed",

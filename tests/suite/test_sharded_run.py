@@ -42,7 +42,7 @@ def history(suite, shard, footer):
             "kind": "record",
             "ref": {
                 "test": "parity",
-                "case": f"miniatures:{adapter}/{adapter.lower()}@mini-op18-fp32",
+                "case": f"{adapter}/{adapter.lower()}@mini-op18-fp32",
             },
             "duration_s": taken,
             "export": None,
