@@ -55,7 +55,11 @@ def rounding_noise(
         source_fp64: the same in float64.
         further: what is typical of further input sets, where they were drawn.
     """
-    own = float(np.max(np.abs(source_fp32 - source_fp64)))
+    return no_less_than(float(np.max(np.abs(source_fp32 - source_fp64))), further)
+
+
+def no_less_than(own: float, further: Noise | None) -> float:
+    """An output's own rounding noise, but no less than is typical of further input sets."""
     return own if further is None else max(own, further.max_abs)
 
 
@@ -83,6 +87,17 @@ def limit_for(
             rtol, atol = tolerance.rtol or 0.0, tolerance.atol or 0.0
         reason = tolerance.reason if tolerance.declared else fp64_unavailable
         return Limit("declared", reason, atol + rtol * np.abs(reference), None)
-    eps = float(np.finfo(dtype).eps)
-    floor = tolerance.floor_ulps * eps * float(np.max(np.abs(reference)))
+    return limit_by_noise(tolerance, float(np.max(np.abs(reference))), noise, dtype)
+
+
+def limit_by_noise(tolerance: Tolerance, scale: float, noise: float, dtype: np.dtype) -> Limit:
+    """The limit of one float output with a float64 reference, one for all its elements.
+
+    Args:
+        tolerance: the entry's tolerance; declares none of its own.
+        scale: largest magnitude of the reference.
+        noise: the source's rounding noise.
+        dtype: the output's dtype in the ONNX model.
+    """
+    floor = tolerance.floor_ulps * float(np.finfo(dtype).eps) * scale
     return Limit("fp64-referenced", None, np.array(tolerance.k * noise + floor), noise)

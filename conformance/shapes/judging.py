@@ -17,7 +17,7 @@ from conformance.evidence import (
     ShapeProbe,
 )
 from conformance.parity.answers import Answers
-from conformance.parity.compare import compare
+from conformance.parity.compare import judge
 from conformance.parity.terms import Terms
 from conformance.parity.ties import undecided
 from conformance.shapes.agreement import padding_checks
@@ -119,7 +119,7 @@ def _compared(
     probe: DataSet, answer: Arrays, by: _Yardstick
 ) -> tuple[ShapeOutcome, float | None, str | None]:
     probe, answer = _decided(probe, answer, by.traced)
-    report = compare([probe], [answer], by.terms)
+    report = judge([probe], [answer], by.terms)
     report = replace(report, outputs=tuple(_granted(o, by.limits) for o in report.outputs))
     ratio = max((o.ratio for o in report.outputs if o.ratio is not None), default=None)
     if not report.all_problems:

@@ -6,7 +6,7 @@ import pytest
 from conformance.bundle import DataSet
 from conformance.entry import Tolerance
 from conformance.evidence import Noise
-from conformance.parity.compare import compare
+from conformance.parity.compare import compare, judge
 from conformance.parity.terms import Terms
 
 RNG = np.random.default_rng(0)
@@ -155,3 +155,31 @@ def test_without_fp64_there_is_no_noise_to_count():
     terms = Terms(Tolerance(), "no float64", noise={"y": Noise(5e-6, 9)})
     (output,) = compare(data_sets(fp64=False), actual, terms).outputs
     assert (output.rule, output.noise, output.noise_sets) == ("declared", None, None)
+
+
+def _without_finite(arrays, at, value):
+    return [np.where(np.arange(a.size).reshape(a.shape) == at, value, a) for a in arrays]
+
+
+@pytest.mark.parametrize("fp64", [True, False], ids=["fp64", "declared"])
+@pytest.mark.parametrize(
+    "actual",
+    [
+        [{"y": a.astype("f4")} for a in SOURCE],
+        [{"y": (a * (1 + 1e-2)).astype("f4")} for a in SOURCE],
+        [{"y": a.astype("f4")} for a in _without_finite(SOURCE, 7, np.nan)],
+        [{"y": a.astype("f8")} for a in SOURCE],
+        [{"y": a[:, :4].astype("f4")} for a in SOURCE],
+        [{"z": a.astype("f4")} for a in SOURCE],
+    ],
+    ids=["right", "wrong", "NaN", "dtype", "shape", "name"],
+)
+def test_judging_finds_what_comparing_finds(actual, fp64):
+    """Problems, limits, ratios and worst elements are the same; only figures are missing."""
+    terms = Terms(Tolerance())
+    judged, whole = (f(data_sets(fp64=fp64), actual, terms) for f in (judge, compare))
+    assert judged.all_problems == whole.all_problems
+    for one, other in zip(judged.outputs, whole.outputs, strict=True):
+        for name in ("rule", "max_abs", "noise", "noise_sets", "limit", "ratio", "worst"):
+            assert getattr(one, name) == getattr(other, name)
+        assert one.rmse is None

@@ -30,8 +30,8 @@ def still(arrays, limit=1e-6, **more):
 def test_a_limit_that_zeros_would_pass_is_forgiving():
     """The scale of the output must stand out of the limit somewhere."""
     reference = np.array([0.5, -0.1])
-    assert "zeros would pass" in forgiving(reference, np.array([0.6, 0.6]))
-    assert forgiving(reference, np.array([0.4, 0.6])) is None
+    assert "zeros would pass" in forgiving([reference], [np.array([0.6, 0.6])])
+    assert forgiving([reference], [np.array([0.4, 0.6])]) is None
 
 
 def test_noise_that_is_no_rounding_is_told():
