@@ -8,7 +8,7 @@ serialises to plain JSON (:func:`to_json`) and is read back with its types check
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -295,6 +295,16 @@ class TrendPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class RunOrigin:
+    """What a past run was made of."""
+
+    #: With ``-dirty`` for uncommitted changes; None if unknown.
+    commit: str | None
+    #: Version of every package that was installed, by name.
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """A run with its cases merged and its past attached: what every reporter reads."""
 
@@ -305,6 +315,8 @@ class RunReport:
     trends: dict[str, tuple[TrendPoint, ...]]
     #: Case ids of the previous run of the same zoo files that this run's zoo lacks.
     vanished: tuple[str, ...] = ()
+    #: What the runs of :attr:`trends` were made of, by id, this run included.
+    origins: dict[str, RunOrigin] = field(default_factory=dict)
 
     @property
     def totals(self) -> dict[Verdict, int]:

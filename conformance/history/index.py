@@ -15,7 +15,7 @@ from conformance.errors import HistoryError
 from conformance.history.folder import index_path, list_runs, warn
 from conformance.history.merge import comparable_yardsticks, merge
 from conformance.history.records import StoredRun, read_run
-from conformance.model import CaseResult, TrendPoint, from_json
+from conformance.model import CaseResult, RunOrigin, TrendPoint, from_json
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -178,6 +178,26 @@ def read_trends(
         fields = dict(zip(("run", *_TREND_COLUMNS[1:]), values, strict=True))
         trends.setdefault(case, []).append(from_json(TrendPoint, fields))
     return trends
+
+
+def read_origins(report_dir: Path, runs: Sequence[str]) -> dict[str, RunOrigin]:
+    """Commit and package versions of the named runs, as far as the index knows them.
+
+    Raises:
+        IndexUnavailable: when the index is missing, damaged or held by another process.
+    """
+    import duckdb
+
+    path = index_path(report_dir)
+    if not path.exists():
+        raise IndexUnavailable(f"{path} is missing")
+    query = 'SELECT run_id, "commit", versions FROM runs WHERE run_id IN (SELECT unnest($1))'
+    try:
+        with _connected(path, read_only=True) as index:
+            rows = index.execute(query, [list(runs)]).fetchall()
+    except duckdb.Error as error:
+        raise IndexUnavailable(f"{path} cannot be read ({_first_line(error)})") from error
+    return {run: RunOrigin(commit, json.loads(versions)) for run, commit, versions in rows}
 
 
 @contextlib.contextmanager

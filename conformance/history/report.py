@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from conformance.errors import HistoryError
@@ -10,10 +10,10 @@ from conformance.gate import vanished_cases
 from conformance.history.baseline import comparable_run
 from conformance.history.folder import list_runs, run_path, warn
 from conformance.history.gating import gated
-from conformance.history.index import IndexUnavailable, read_trends
+from conformance.history.index import IndexUnavailable, read_origins, read_trends
 from conformance.history.merge import merge, trend_point
 from conformance.history.records import StoredRun, read_run
-from conformance.model import CaseResult, RunHeader, RunReport, TrendPoint
+from conformance.model import CaseResult, RunHeader, RunOrigin, RunReport, TrendPoint
 
 #: How many runs a trend looks back on.
 TREND_POINTS = 30
@@ -30,11 +30,13 @@ def load_report(report_dir: Path, run_id: str) -> RunReport:
     cases = merge(run)
     before = _compared(report_dir, run)
     earlier = [other for other in list_runs(report_dir) if other.name < path.name]
+    trends = _trends(report_dir, run.header, cases, earlier)
     return RunReport(
         header=run.header,
         footer=run.footer,
         cases=cases,
-        trends=_trends(report_dir, run.header, cases, earlier),
+        trends=trends,
+        origins=_origins(report_dir, run.header, trends, earlier),
         vanished=vanished_cases(gated(run), gated(before)) if before else (),
     )
 
@@ -50,6 +52,22 @@ def _trends(
         warn(f"{error}; trends are read from the last {TREND_POINTS} runs instead")
         past = _trends_without_index(earlier)
     return {row: (*past.get(row, ()), point) for row, point in now.items()}
+
+
+def _origins(
+    report_dir: Path,
+    header: RunHeader,
+    trends: Mapping[str, Sequence[TrendPoint]],
+    earlier: Sequence[Path],
+) -> dict[str, RunOrigin]:
+    """What the runs of the trends were made of; needed to say what changed with a figure."""
+    names = {point.run for points in trends.values() for point in points} - {header.id}
+    try:
+        past = read_origins(report_dir, sorted(names)) if names else {}
+    except IndexUnavailable:  # it was told when the trends were read
+        runs = [_readable(path) for path in earlier[1 - TREND_POINTS :]]
+        past = {r.header.id: RunOrigin(r.header.commit, r.header.versions) for r in runs if r}
+    return past | {header.id: RunOrigin(header.commit, header.versions)}
 
 
 def _trends_without_index(earlier: Sequence[Path]) -> dict[str, list[TrendPoint]]:

@@ -18,7 +18,7 @@ from conformance.evidence import (
     ShapeProbe,
 )
 from conformance.model import CaseResult
-from conformance.reporters.wording import fallback, two_digits
+from conformance.reporters.wording import count, fallback, two_digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ def mutation_sentence(mutation: MutationReport) -> str:
     """``kills 19/20, 1 missed, 3 equivalent; 2 refused``; what did not occur is left out."""
     text = mutation.score
     for fate in (MutantFate.MISSED, MutantFate.EQUIVALENT):
-        if count := mutation.count(fate):
-            text += f", {count} {fate}"
+        if number := mutation.count(fate):
+            text += f", {number} {fate}"
     return f"{text}; {mutation.refused} refused" if mutation.refused else text
 
 
@@ -111,7 +111,7 @@ def sensitivity(cases: Iterable[CaseResult]) -> str | None:
     observable = killed + sum(report.count(MutantFate.MISSED) for report in reports)
     text = f"check sensitivity: {killed} of {observable} wrong models caught"
     if blunt := sum(report.too_blunt for report in reports):
-        text += f", {_count(blunt, 'case misses', 'cases miss')} more than declared"
+        text += f", {count(blunt, 'case misses', 'cases miss')} more than declared"
     return text
 
 
@@ -126,7 +126,7 @@ def decision_sentence(decision: DecisionParity) -> str:
         if decision.kind == "tree splits"
         else "both answers are within the accepted error"
     )
-    return f"{_count(decision.ties, 'tie', 'ties')}: {why}"
+    return f"{count(decision.ties, 'tie', 'ties')}: {why}"
 
 
 def divergence_sentences(found: Divergence) -> tuple[str, str]:
@@ -149,7 +149,7 @@ def marks(case: CaseResult) -> tuple[Mark, ...]:
         found += _parity_marks(case.parity)
     if case.mutation is not None and (missed := case.mutation.count(MutantFate.MISSED)):
         tone = "alarm" if case.mutation.too_blunt else "note"
-        found.append(Mark(_count(missed, "wrong model", "wrong models") + " missed", tone))
+        found.append(Mark(count(missed, "wrong model", "wrong models") + " missed", tone))
     return tuple(found)
 
 
@@ -159,12 +159,8 @@ def _parity_marks(parity: ParityReport) -> Iterable[Mark]:
             yield Mark(f"{decision.kind}: {decision.agreed} of {decision.total} alike", "alarm")
     tried: Generalization = parity.generalization or Generalization()
     if wrong := sum(probe.problem is not None for probe in tried.probes):
-        yield Mark(f"{wrong} of {_count(len(tried.probes), 'shape', 'shapes')} wrong", "alarm")
+        yield Mark(f"{wrong} of {count(len(tried.probes), 'shape', 'shapes')} wrong", "alarm")
     if any(check.problem for check in tried.padding):
         yield Mark("padding changes answers", "alarm")
     if rows := sum(output.set_aside for output in parity.outputs):
-        yield Mark(_count(rows, "row", "rows") + " set aside", "note")
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+        yield Mark(count(rows, "row", "rows") + " set aside", "note")

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from conformance.model import CaseResult, RunReport, Verdict
+from conformance.history import Movement, RunDiff
+from conformance.model import CaseResult, RunReport, TrendPoint, Verdict
 from conformance.reporters import findings, sparkline, wording
+from conformance.reporters.blocks import LETTERS, Block
+from conformance.reporters.columns import columns
+from conformance.reporters.detail import detail
 from conformance.reporters.findings import Mark
 from conformance.reporters.gate_text import gate_sentence
-from conformance.reporters.page import inlined, page_environment
+from conformance.reporters.inert import inert_json
+from conformance.reporters.overview import overview
+from conformance.reporters.packing import OWN_ID, PART, packed
+from conformance.reporters.page import inlined, page_environment, trusted
 from conformance.reporters.sparkline import Sparkline
-from conformance.reporters.waterfall import waterfall
 
 _MEANINGS = {
     Verdict.PASS: "every output on every data set is within its limit",
@@ -43,108 +48,134 @@ _TRUST = {
 }
 
 
+#: The script, one file per job; each uses what those before it define.
+_SCRIPTS = (
+    "dom.js",
+    "rows.js",
+    "query.js",
+    "charts.js",
+    "panel.js",
+    "table.js",
+    "matrix.js",
+    "report.js",
+)
+#: Up to so many rows stand in the page in full, for people without JavaScript and for paper.
+STATIC_ROWS = 300
+#: Where there are more, so many of those that fail the run do.
+STATIC_FAILURES = 100
+#: In larger runs the details of cases that pass are brief, or the page would grow too big.
+IN_FULL = 1000
+
+#: How a movement is shown: a glyph, and whether it is good or bad.
+_MOVEMENTS = {
+    Movement.REGRESSED: ("▼", "bad"),
+    Movement.STILL_FAILING: ("✗", "bad"),
+    Movement.UNCHECKED: ("⚡", "neutral"),
+    Movement.VANISHED: ("−", "neutral"),  # noqa: RUF001 - a minus is meant
+    Movement.ACCEPTED: ("≈", "neutral"),
+    Movement.FIXED: ("▲", "good"),
+    Movement.NEW: ("+", "neutral"),
+    Movement.CHECKED: ("·", "neutral"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """A row of the page without JavaScript."""
+
     case: CaseResult
-    #: Stable name of the row within the page.
-    anchor: str
-    #: What the text filter looks in.
-    haystack: str
     trend: Sparkline
     runs: int
     #: What somebody who trusts the figures must know.
     marks: tuple[Mark, ...]
+    blocks: list[Block]
 
 
-def report_html(report: RunReport) -> str:
-    """The report as one self-contained page."""
+def report_html(report: RunReport, diff: RunDiff | None = None) -> str:
+    """The report as one self-contained page.
+
+    Args:
+        report: the run.
+        diff: how it differs from the run before; the page says so where there is none.
+    """
     environment = page_environment()
     environment.filters |= {
         "duration": wording.duration,
-        "elapsed": wording.elapsed,
         "size": wording.size,
-        "figure": _figure,
-        "element": _element,
         "parity": wording.parity_phrase,
-        "sentence": wording.output_sentence,
-        "digits": wording.two_digits,
-        "fallback": _fallback,
-        "decided": findings.decision_sentence,
-        "shape_table": findings.shape_table,
-        "outcome": findings.outcome,
-        "padding": findings.padding_sentence,
-        "mutation": findings.mutation_sentence,
-        "survivors": findings.survivors,
-        "waterfall": waterfall,
-        "diverges": findings.divergence_sentences,
-        "safe_path": safe_path,
+        "fallback": lambda case: wording.fallback(case.placement, case.provider),
         "speed": wording.speed_phrase,
-        "safe_link": safe_link,
+        "speedup": wording.speedup,
         "when": _when,
         "gate": gate_sentence,
         "commit": _short_commit,
+        "fact": _fact,
+        "anchor": _anchor,
     }
     environment.globals |= {"nothing": wording.NOTHING, "trust": _TRUST}
-    rows = [_row(row, report) for row in report.cases]
+    few = len(report.cases) <= STATIC_ROWS
+    details = _details(report)
+    rows = [
+        _row(case, report, blocks if few else [])
+        for case, blocks in zip(report.cases, details, strict=True)
+        if few or case.verdict.fails_gate
+    ]
+    rows = rows if few else rows[:STATIC_FAILURES]
     html: str = environment.get_template("index.html.j2").render(
         report=report,
         status=report.footer.status if report.footer else "crashed",
         took=_took(report),
         machine=_machine(report.header.machine),
+        diff=diff,
+        movements=_MOVEMENTS,
+        overview=overview(report.cases, diff),
         groups=[
             (score, [row for row in rows if row.case.framework == score.name])
             for score in wording.scores(report.cases)
         ],
+        cut=None if few else len(rows),
         meanings=_MEANINGS,
         spark=sparkline,
         style=inlined("report.css"),
-        script=inlined("report.js"),
+        script=inlined(*_SCRIPTS),
+        data=trusted(inert_json(_page_data(report, diff))),
+        parts=[trusted(part) for part in packed(details, [case.id for case in report.cases])],
     )
     return html
 
 
-def _row(case: CaseResult, report: RunReport) -> _Row:
-    points: Sequence[Any] = report.trends.get(case.id, ())
-    words = (case.id, case.verdict, case.framework, case.task or "", *case.tags)
-    digest = hashlib.sha256(case.id.encode()).hexdigest()[:12]
-    return _Row(
-        case=case,
-        anchor=f"case-{digest}",
-        haystack=" ".join(words).lower(),
-        trend=sparkline.sparkline(points),
-        runs=len(points),
-        marks=findings.marks(case),
-    )
+def _page_data(report: RunReport, diff: RunDiff | None) -> dict[str, Any]:
+    """What the script reads beside the details: the rows, and what is alike for all of them."""
+    moved = {change.id: change.movement for change in diff.cases} if diff else {}
+    return {
+        "rows": columns(
+            report, {id_: to.value for id_, to in moved.items() if to is not Movement.SAME}
+        ),
+        "part": PART,
+        "own_id": OWN_ID,
+        "glyphs": {verdict.value: verdict.glyph for verdict in Verdict},
+        "letters": {letter: verdict.value for verdict, letter in LETTERS.items()},
+        "movements": {movement.value: shown for movement, shown in _MOVEMENTS.items()},
+        "trust": _TRUST,
+        "vanished": list(report.vanished),
+    }
 
 
-def safe_link(url: str | None) -> str | None:
-    """The address if a browser may follow it: http or https, nothing that runs."""
-    try:
-        parts = urlsplit(url or "")
-    except ValueError:
-        return None
-    return url if parts.scheme in ("http", "https") and parts.netloc else None
+def _details(report: RunReport) -> list[list[Block]]:
+    many = len(report.cases) > IN_FULL
+    return [
+        detail(case, report, brief=many and case.verdict is Verdict.PASS) for case in report.cases
+    ]
 
 
-def safe_path(path: str) -> str | None:
-    """A path below the report's folder, as a relative address; None for any that leaves it."""
-    parts = path.rstrip("/").split("/")
-    if not all(parts) or {".", ".."} & set(parts):
-        return None
-    return "/".join(quote(part, safe="", errors="replace") for part in parts)
+def _row(case: CaseResult, report: RunReport, blocks: list[Block]) -> _Row:
+    points: Sequence[TrendPoint] = report.trends.get(case.id, ())
+    return _Row(case, sparkline.sparkline(points), len(points), findings.marks(case), blocks)
 
 
-def _fallback(case: CaseResult) -> wording.Fallback | None:
-    return wording.fallback(case.placement, case.provider)
-
-
-def _figure(value: float | None) -> str:
-    return wording.NOTHING if value is None else f"{value:.3g}"
-
-
-def _element(value: float | str | None) -> str:
-    """An element of an output: as many digits as single precision holds, anything else whole."""
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
+def _anchor(case_id: str) -> str:
+    """The address of a case within the page, with JavaScript and without; the id stays legible."""
+    return "#case=" + quote(case_id, safe="/@+,:;!*()", errors="replace")
 
 
 def _when(iso: str) -> str:
@@ -183,3 +214,12 @@ def _machine(machine: dict[str, JsonValue]) -> dict[str, str]:
         else:
             shown[name] = str(value)
     return shown
+
+
+def _fact(value: JsonValue, name: str) -> str:
+    """A fact of the machine or of the run in words."""
+    if value is None:
+        return "not stated"
+    if name == "commit":
+        return _short_commit(str(value))
+    return next(iter(_machine({name: value}).values()))

@@ -6,8 +6,10 @@ link, a mention, markup or a formula. HTML needs :func:`inert` and a template th
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+from typing import Any
 
 _HARMLESS = frozenset("\n\t")
 #: Control, format (bidi among them), lone surrogates, and the two separators of lines.
@@ -17,6 +19,9 @@ _BACKTICKS = re.compile("`+")
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 #: A formula behind the separator that spreadsheets of other languages split at.
 _SECOND_CELL = re.compile(r";\s*(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+#: An escape of JSON text: a surrogate pair, one character, or one of the short forms.
+_JSON_ESCAPE = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|u([0-9a-f]{4})|(.))")
+_SHORT = {"b": "\b", "f": "\f", "r": "\r"}
 _FIGURE = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
@@ -62,6 +67,31 @@ def inert_csv(text: str) -> str:
         return line
     line = _SECOND_CELL.sub("; '", line)
     return f"'{line}" if line[:1] in _FORMULA and line else line
+
+
+def inert_json(value: Any) -> str:
+    """The value as JSON to stand in a page: every text in it is as :func:`inert` makes it.
+
+    No ``<``, ``>`` or ``&`` is left either, so that neither ``</script>`` nor ``<!--`` means
+    anything to a parser of HTML.
+
+    Raises:
+        ValueError: when a number is not finite, which JSON cannot say.
+    """
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    # once over the whole text: a call for each of a million short texts takes many times longer
+    text = _JSON_ESCAPE.sub(_inert_escape, text).replace("\x7f", "\\\\x7f")
+    for char in "<>&":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def _inert_escape(escape: re.Match[str]) -> str:
+    high, low, code, short = escape.groups()
+    if short is not None:
+        return f"\\{_escaped(_SHORT[short])}" if short in _SHORT else escape.group()
+    char = bytes.fromhex(high + low).decode("utf-16-be") if high else chr(int(code, 16))
+    return char if _is_harmless(char) else f"\\{_escaped(char)}"
 
 
 def _is_harmless(char: str) -> bool:

@@ -13,19 +13,27 @@ from conformance.reporters.inert import inert
 
 @dataclass(frozen=True, slots=True)
 class Inlined:
-    """A file of this package inside the page, and the digest by which the page admits it."""
+    """Files of this package inside the page, and the digest by which the page admits them."""
 
     text: Any
     digest: str
 
 
-def inlined(name: str) -> Inlined:
-    """A file among the templates, to stand in the page as it is."""
+def inlined(*names: str) -> Inlined:
+    """Files among the templates, one after the other, to stand in the page as they are."""
     from markupsafe import Markup
 
-    text = files("conformance.reporters").joinpath("templates", name).read_text(encoding="utf-8")
+    folder = files("conformance.reporters").joinpath("templates")
+    text = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return Inlined(Markup(text), f"sha256-{digest}")  # noqa: S704 - our own file
+    return Inlined(Markup(text), f"sha256-{digest}")  # noqa: S704 - our own files
+
+
+def trusted(text: str) -> Any:
+    """Text that the template shows unescaped: JSON made inert, or base64."""
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704 - of inert_json or base64, see the docstring
 
 
 def page_environment() -> Any:

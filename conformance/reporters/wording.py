@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from conformance.evidence import LatencyResult, OutputParity, ParityReport
+from conformance.evidence import (
+    BaselineLatency,
+    LatencyResult,
+    OutputParity,
+    ParityReport,
+    Ratio,
+)
 from conformance.model import CaseResult, Verdict
 from conformance.providers import PROVIDERS
 
 #: What stands where there is no figure.
 NOTHING = "–"  # noqa: RUF001 - an en dash is meant
 
+#: What the source framework is called by those who made it.
+_SOURCES = {
+    "pytorch": "PyTorch",
+    "transformers": "Transformers",
+    "tensorflow": "TensorFlow",
+    "sklearn": "scikit-learn",
+}
 _THOUSAND = 1000
 _TEN = 10
 
@@ -36,12 +49,14 @@ class Score:
         return text
 
 
-def scores(cases: Iterable[CaseResult]) -> tuple[Score, ...]:
-    """One score per framework, in the order in which the frameworks appear."""
-    by_framework: dict[str, list[CaseResult]] = {}
+def scores(
+    cases: Iterable[CaseResult], by: Callable[[CaseResult], str] = lambda case: case.framework
+) -> tuple[Score, ...]:
+    """One score per group, per framework if not said otherwise, in the order of appearance."""
+    groups: dict[str, list[CaseResult]] = {}
     for row in cases:
-        by_framework.setdefault(row.framework, []).append(row)
-    return tuple(_score(name, rows) for name, rows in by_framework.items())
+        groups.setdefault(by(row), []).append(row)
+    return tuple(_score(name, rows) for name, rows in groups.items())
 
 
 def _score(name: str, rows: list[CaseResult]) -> Score:
@@ -52,6 +67,23 @@ def _score(name: str, rows: list[CaseResult]) -> Score:
         checked=sum(count for verdict, count in counts.items() if verdict.checked),
         uncounted={v: counts[v] for v in Verdict if not v.checked and counts[v]},
     )
+
+
+def count(number: int, one: str, many: str) -> str:
+    """``1 output``, ``2 outputs``."""
+    return f"{number} {one if number == 1 else many}"
+
+
+def figure(value: float | None, unit: str = "") -> str:
+    """Three significant digits, with the unit behind it; a dash where there is none."""
+    if value is None:
+        return NOTHING
+    return f"{value:.3g} {unit}" if unit else f"{value:.3g}"
+
+
+def element(value: float | str | None) -> str:
+    """An element of an output: as many digits as single precision holds, anything else whole."""
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 def duration(nanoseconds: float) -> str:
@@ -160,14 +192,57 @@ def _differs(output: OutputParity) -> bool:
     return output.problem is not None and output.ratio is None
 
 
+def speedup(latency: LatencyResult | None) -> float | None:
+    """Time of the source framework over that of the ONNX model; None where either is missing."""
+    if latency is None or not latency.median_ns:
+        return None
+    if latency.speedup is not None:
+        return latency.speedup.value
+    return latency.source_median_ns / latency.median_ns if latency.source_median_ns else None
+
+
 def speed_phrase(latency: LatencyResult | None) -> str:
     """ONNX Runtime against the source framework: ``2.1× faster``, ``1.4× slower``."""  # noqa: RUF002
-    if latency is None or not latency.source_median_ns or not latency.median_ns:
+    found = speedup(latency)
+    if not found:
         return NOTHING
-    speedup = latency.source_median_ns / latency.median_ns
-    if speedup >= 1:
-        return f"{times(speedup)} faster"
-    return f"{times(1 / speedup)} slower"
+    return f"{times(found)} faster" if found >= 1 else f"{times(1 / found)} slower"
+
+
+def speedup_sentence(latency: LatencyResult, framework: str) -> str:
+    """``2.3x faster than PyTorch [2.2, 2.4]``: the interval holds 95%, where there is one.
+
+    An interval with 1 inside says that neither is faster.
+    """
+    source = _SOURCES.get(framework, framework)
+    ratio = latency.speedup
+    if ratio is None:
+        value = speedup(latency)
+        if not value:
+            return f"{source} was not timed"
+        word = "faster" if value >= 1 else "slower"
+        return f"{two_digits(max(value, 1 / value))}x {word} than {source}, not in alternation"
+    return _compared(ratio, source, faster_above=True)
+
+
+def baseline_sentence(baseline: BaselineLatency) -> str:
+    """``1.2x slower than in run R [1.1, 1.3], both timed in alternation``."""
+    how = {
+        "paired": "both timed in alternation",
+        "yardstick": "each against the yardstick in its own run",
+    }[baseline.how]
+    return f"{_compared(baseline.ratio, f'in run {baseline.run}', faster_above=False)}, {how}"
+
+
+def _compared(ratio: Ratio, with_what: str, *, faster_above: bool) -> str:
+    low, high = f"{ratio.low:.3g}", f"{ratio.high:.3g}"
+    if not ratio.value or ratio.low <= 1 <= ratio.high:
+        return f"about as fast as {with_what} [{low}, {high}]"
+    word = "faster" if (ratio.value > 1) is faster_above else "slower"
+    if ratio.value < 1:
+        ratio = Ratio(1 / ratio.value, 1 / ratio.high, 1 / ratio.low, ratio.rounds)
+    interval = f"[{ratio.low:.3g}, {ratio.high:.3g}]"
+    return f"{ratio.value:.3g}x {word} than {with_what} {interval}"
 
 
 @dataclass(frozen=True, slots=True)

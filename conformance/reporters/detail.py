@@ -1,0 +1,104 @@
+"""Everything known about one case, as blocks, in the order in which people need it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from conformance.model import CaseResult, RunReport, TrendPoint
+from conformance.reporters import blocks, evidence, timing, wording
+from conformance.reporters.blocks import Block, Parts, Text
+from conformance.reporters.links import safe_link, safe_path
+from conformance.reporters.origin import explained
+from conformance.reporters.trends import trends
+
+#: The packages that make a conversion, by framework; those of ONNX are named for every case.
+_PACKAGES = {
+    "pytorch": ("torch", "onnxscript"),
+    "transformers": ("transformers", "torch", "onnxscript"),
+    "tensorflow": ("tensorflow", "keras", "tf2onnx"),
+    "sklearn": ("scikit-learn", "skl2onnx"),
+}
+_OF_ALL = ("onnx", "onnxruntime")
+
+
+def detail(case: CaseResult, report: RunReport, *, brief: bool = False) -> list[Block]:
+    """What the panel of a case shows, and the page without JavaScript below its row.
+
+    Args:
+        case: a case of the report.
+        report: its run, with the past of every case.
+        brief: whether to leave out what costs much and decided nothing: changes of level in
+            trends, which take milliseconds to find, and the further figures of outputs.
+    """
+    told = _leads(case)
+    told.append(_facts(case, report.header.versions))
+    if case.explanation:
+        told += explained(case.explanation, case.failure_folder)
+    if case.parity:
+        told += evidence.certificate(case.parity, brief=brief)
+        if case.parity.decisions:
+            told += evidence.decisions(case.parity.decisions)
+        if case.parity.generalization:
+            told += evidence.shapes(case.parity.generalization)
+    if case.mutation:
+        told += evidence.sensitivity(case.mutation)
+    if case.latency:
+        told += timing.latency(case, case.latency, brief=brief)
+    points: Sequence[TrendPoint] = report.trends.get(case.id, ())
+    told += trends(points, report.origins, explained=not brief)
+    if case.details:
+        told += [blocks.head("What was said"), {"t": "pre", "x": case.details}]
+    if brief:
+        told.append(blocks.para("report.json has further figures of this case.", "muted"))
+    return told
+
+
+def _leads(case: CaseResult) -> list[Block]:
+    """Where to go from here: the known issue, the command, the folder."""
+    told = []
+    if case.link:
+        told.append(blocks.para(["Known issue: ", blocks.link(case.link, safe_link(case.link))]))
+    told.append({"t": "command", "x": case.repro})
+    if case.failure_folder:
+        place = safe_path(case.failure_folder)
+        text: Parts = [blocks.muted("Kept for a bug report: ")]
+        text.append(blocks.link(case.failure_folder, place and f"{place}/"))
+        if place:
+            text += [", ", blocks.link("as a zip", f"{place}.zip")]
+        told.append(blocks.para(text))
+    return told
+
+
+def _facts(case: CaseResult, versions: Mapping[str, str]) -> Block:
+    rows: list[tuple[str, Text] | tuple[str, Text, str]] = [
+        ("Case", [blocks.code(case.id)]),
+        ("Stage", case.stage.value),
+    ]
+    if case.tags:
+        rows.append(("Tags", ", ".join(case.tags)))
+    rows.append(("Tests took", wording.elapsed(case.duration_s)))
+    if export := case.export:
+        cached = " (earlier: taken from the cache)" if export.cached else ""
+        rows += [
+            ("Export", f"{wording.elapsed(export.export_seconds)}{cached}"),
+            ("Model", f"{wording.size(export.size_bytes)}, {export.nodes} nodes"),
+        ]
+        if export.peak_rss_bytes:
+            rows.append(("Peak memory of export", wording.size(export.peak_rss_bytes)))
+        if export.fp64_unavailable:
+            rows.append(("No float64 reference", export.fp64_unavailable))
+    if case.placement:
+        rows.append(_placed(case, case.placement))
+    used = [name for name in (*_OF_ALL, *_PACKAGES.get(case.framework, ())) if name in versions]
+    if used:
+        rows.append(("Versions", ", ".join(f"{name} {versions[name]}" for name in used)))
+    return blocks.facts(rows)
+
+
+def _placed(case: CaseResult, placement: Mapping[str, int]) -> tuple[str, Text, str]:
+    text: Parts = [", ".join(f"{name} {number}" for name, number in placement.items())]
+    fallen = wording.fallback(placement, case.provider)
+    if fallen is None:
+        return "Nodes on", text, ""
+    text += [": ", blocks.strong(str(fallen))]
+    return "Nodes on", text, "alarm" if fallen.absent else "note"
