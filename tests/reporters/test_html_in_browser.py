@@ -77,7 +77,7 @@ def lines(page):
 
 def shown(page):
     """How many cases the filter leaves, as the page says."""
-    number, of = page.text_content("#shown").split(" of ")
+    number, _ = page.text_content("#shown").split(" of ")
     return int(number)
 
 
