@@ -122,9 +122,8 @@ def _replayed(
             continue
         tell(f"replaying the {name} bundle under onnxruntime {evidence.present}")
         result = replay.run(ModelFolder(bundle.path, ours=True))
-        whose = "the" if evidence.graphs.identical else f"the {name}"
         reason = f": {result.reason}" if result.reason else ""
-        notes.append(f"replayed, {whose} model is {result.verdict}{reason}")
+        notes.append(f"replayed, the {name} model is {result.verdict}{reason}")
         if result.verdict.checked:
             known[bundle.path] = result.verdict in _RED
     return replace(

@@ -89,8 +89,10 @@ def _blame(arguments: argparse.Namespace) -> int:
             arguments.json.write_text(_as_json(evidence, verdict), encoding="utf-8")
         except OSError as error:
             return refuse(f"{arguments.json} cannot be written: {error.strerror}")
-    for line in _told(evidence, verdict):
-        print(one_line(line))
+    first, *others = _told(evidence, verdict)
+    print(one_line(first))
+    for line in others:
+        print(f"  {one_line(line)}")
     return 1 if verdict.side is Side.UNKNOWN else 0
 
 
@@ -152,12 +154,12 @@ def _progress(text: str) -> None:
 def _told(evidence: Evidence, verdict: Attribution) -> list[str]:
     turn = evidence.turn
     lines = [f"{turn.after.row.id}: {verdict.text}"]
-    for name, sighting in (("before", turn.before), ("after ", turn.after)):
+    for name, sighting in (("before", turn.before), ("after", turn.after)):
         row, header = sighting.row, sighting.header
         reason = f": {row.reason}" if row.reason else ""
-        lines.append(f"  {name}  {header.id}  {row.verdict.glyph} {row.verdict}{reason}")
-    lines += [f"  {note}" for note in evidence.notes]
-    lines.append("  confirmed by replaying" if verdict.confirmed else "  told by what differs")
+        lines.append(f"{name}  {header.id}  {row.verdict.glyph} {row.verdict}{reason}")
+    lines += evidence.notes
+    lines.append("confirmed by replaying" if verdict.confirmed else "told by what differs")
     return lines
 
 
