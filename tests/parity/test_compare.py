@@ -180,6 +180,8 @@ def test_judging_finds_what_comparing_finds(actual, fp64):
     judged, whole = (f(data_sets(fp64=fp64), actual, terms) for f in (judge, compare))
     assert judged.all_problems == whole.all_problems
     for one, other in zip(judged.outputs, whole.outputs, strict=True):
-        for name in ("rule", "max_abs", "noise", "noise_sets", "limit", "ratio", "worst"):
+        for name in ("rule", "max_abs", "noise", "noise_sets", "limit", "ratio"):
             assert getattr(one, name) == getattr(other, name)
+        # by their text: NaN equals nothing
+        assert str(one.worst) == str(other.worst)
         assert one.rmse is None
