@@ -31,7 +31,7 @@ def write_reports(report: RunReport, report_dir: Path, diff: RunDiff | None = No
     """
     texts = {
         "report.json": json.dumps(report_json(report), indent=1) + "\n",
-        "index.html": report_html(report),
+        "index.html": report_html(report, diff),
         "report.md": report_markdown(report, diff),
         "badge.json": json.dumps(badge_json(report)) + "\n",
     }
