@@ -35,6 +35,8 @@ def serve(modules: list[str]) -> None:
     os.dup2(2, 1)  # what frameworks print at import must not mix with the answers
     from conformance.execution.fork_safety import ImportWatch, Rehearsal
 
+    # imports make objects that stay, by the million: to look for garbage among them is in vain
+    gc.disable()
     watch = ImportWatch()
     for module in modules:
         try:
@@ -51,8 +53,8 @@ def serve(modules: list[str]) -> None:
     from conformance.model import from_json
 
     warm()
-    gc.collect()
     gc.freeze()  # keep the shared pages shared: no collector writes into them
+    gc.enable()
     hazard = watch.hazard() if rehearsal is None else rehearsal.problem()
     print(json.dumps({"hazard": hazard}), file=answers, flush=True)
     if hazard is not None:
