@@ -406,7 +406,7 @@ def test_a_model_that_cannot_be_traced_says_why(tmp_path):
 def test_a_changed_weight_is_caught(saved, tmp_path):
     """A weight that is off by a thousandth of the largest one exceeds the limit."""
     _, folder = saved
-    job = job_for({"path": str(folder)}, TEXT_AXES)
+    job = job_for({"path": folder.name}, TEXT_AXES, zoo_dir=folder.parent)
     model, sets = ADAPTER.load(job), [texts(0, 2, 7), texts(1, 3, 9)]
     with torch.no_grad():
         weight = model.module.encoder.layer[0].output.dense.weight

@@ -156,11 +156,14 @@ def ended(process):
 
 
 def start_and_hang(place, workers):
-    """A second run: its first model has passed, its second hangs."""
+    """A second run: its first model has passed, its second hangs.
+
+    Latency comes after all exports, so it is left out of what the first model has to pass.
+    """
     place.zoo("Honest", "Hangs")
-    run = place.start(*workers)
+    run = place.start(*workers, "-k", "m1 or not latency")
     recorded = b'"verdict":"pass"'
-    wait_for(lambda: len(place.runs()) == 2 and place.runs()[1].read_bytes().count(recorded) == 3)
+    wait_for(lambda: len(place.runs()) == 2 and place.runs()[1].read_bytes().count(recorded) == 2)
     return run
 
 

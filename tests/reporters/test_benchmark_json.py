@@ -61,8 +61,9 @@ def run(command, folder):
 
 
 @pytest.fixture
-def genuine(pytester):
-    """What pytest-benchmark itself writes here."""
+def genuine(pytester, monkeypatch):
+    """What pytest-benchmark itself writes here; it does not where it takes itself for a worker."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     pytester.makepyfile(BENCHMARKED)
     pytester.makeini("[pytest]\n")
     done = pytester.runpytest_subprocess(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 
 from miniatures import Honest, Linear
 
@@ -38,8 +39,9 @@ class Careless(Honest):
 class HalfCareless(Careless):
     """Its float64 copy cannot run, and says why where a reason is cut."""
 
+    @contextmanager
     def in_float64(self, model):
-        return Linear(model.weight.astype("f8"), None)
+        yield Linear(model.weight.astype("f8"), None)
 
     def outputs(self, model, result):
         return Honest.outputs(self, model, result)
