@@ -232,12 +232,20 @@ class BaselineLatency:
 
     @property
     def slower(self) -> bool:
-        """Whether the ratio exceeds its threshold, and its lower bound the smaller one."""
+        """Whether the ratio exceeds its threshold, and its lower bound the smaller one.
+
+        By the yardstick, with two processes between the figures, all of the interval has to
+        lie above the square of the threshold.
+        """
+        if self.how == "yardstick":
+            return self.ratio.low > self.threshold**2
         return self.ratio.value > self.threshold and self.ratio.low > self.certain
 
     @property
     def faster(self) -> bool:
         """The same in the other direction."""
+        if self.how == "yardstick":
+            return self.ratio.high < 1 / self.threshold**2
         return self.ratio.value < 1 / self.threshold and self.ratio.high < 1 / self.certain
 
 

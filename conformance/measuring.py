@@ -38,6 +38,7 @@ _KEPT_SAMPLES = 200
 #: How many times as fast as its source a model is decides nothing, and every conversion pays
 #: for it: 2% is close enough. Of five rounds, the lowest and the highest hold the median with
 #: 94% (1 - 2 / 2^5), and a bootstrap of so few reaches to both.
+_ALONE_PLAN = latency.Plan(budget_ns=80_000_000, precision=0.015)
 _SOURCE_PLAN = latency.Plan(budget_ns=60_000_000, min_rounds=5, precision=0.02)
 
 
@@ -105,7 +106,7 @@ def measure(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     calls = {_MODEL: model.call(session), YARDSTICK: latency.yardstick()}
     if other is not None:
         calls[_EARLIER] = other.call(other.session()[1])
-    timed = latency.interleave(calls, seed=0)
+    timed = latency.interleave(calls, seed=0, plan=_ALONE_PLAN if other is None else None)
     samples = timed.samples
     runs = samples[_MODEL].runs
     create_ns = int(np.median([create_ns, *creations[0]]))

@@ -179,3 +179,14 @@ def test_slower_is_above_the_threshold_and_surely_above_the_smaller_one(
     """A large ratio with a wide interval is no finding, nor is a sure one that is small."""
     found = BaselineLatency("r", "paired", Ratio(value, low, high, 9), 1.0, 1.05, 1.02)
     assert (found.slower, found.faster) == (slower, faster)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "slower", "faster"),
+    [(1.11, 1.2, True, False), (1.08, 1.2, False, False), (0.8, 0.9, False, True)],
+)
+def test_by_the_yardstick_all_of_the_interval_has_to_be_beyond(low, high, slower, faster):
+    """Two processes lie between the figures, so less is believed."""
+    ratio = Ratio((low + high) / 2, low, high, 9)
+    found = BaselineLatency("r", "yardstick", ratio, 1.0, 1.05, 1.02)
+    assert (found.slower, found.faster) == (slower, faster)
