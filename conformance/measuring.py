@@ -90,7 +90,8 @@ def measure(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         ProviderAbsent, SessionError: when the model cannot run on the provider.
     """
     progress.enter(Stage.SESSION)
-    provider = runtime.require_provider(payload["provider"]) and payload["provider"]
+    provider = payload["provider"]
+    runtime.require_provider(provider)
     bundle = read_bundle(Path(payload["bundle"]))
     entry = ZooEntry.model_validate(payload["entry"])
     feeds = next(bundle.data_sets()).inputs

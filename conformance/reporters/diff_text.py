@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import os
 from typing import TYPE_CHECKING
 
 from conformance.history import CaseChange, Movement, RunDiff
+from conformance.reporters.console import printed
 from conformance.reporters.differences import (
     MEANINGS,
     environment_sentences,
@@ -37,24 +36,8 @@ def render_diff(diff: RunDiff, width: int, *, color: bool) -> str:
         width: of the terminal, in columns.
         color: whether the terminal understands colours; ``NO_COLOR`` overrules it.
     """
-    from rich.console import Console
-
-    out = io.StringIO()
-    colored = color and not os.environ.get("NO_COLOR")
-    console = Console(
-        file=out,
-        width=width,
-        force_terminal=colored,
-        color_system="standard" if colored else None,
-        legacy_windows=False,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-    for line in _lines(diff):
-        # a line that is broken could not be searched for or copied
-        console.print(line, soft_wrap=True)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    # a line that is broken could not be searched for or copied
+    return printed(_lines(diff), width, color=color, unfolded=lambda _: True)
 
 
 def _lines(diff: RunDiff) -> list[Text]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from conformance.history import Answer, CaseHistory, PastRun
 from conformance.model import Verdict
+from conformance.reporters.console import printed
 from conformance.reporters.inert import inert_csv, inert_line
 from conformance.reporters.wording import NOTHING, duration, size, two_digits
 from conformance.trend import Change, Point, changes
@@ -220,21 +220,6 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> Renderable
 
 
 def _rendered(parts: Sequence[RenderableType], width: int, *, color: bool) -> str:
-    from rich.console import Console
     from rich.text import Text
 
-    out = io.StringIO()
-    colored = color and not os.environ.get("NO_COLOR")
-    console = Console(
-        file=out,
-        width=width,
-        force_terminal=colored,
-        color_system="standard" if colored else None,
-        legacy_windows=False,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-    for part in parts:
-        console.print(part, soft_wrap=isinstance(part, Text))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return printed(parts, width, color=color, unfolded=lambda part: isinstance(part, Text))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from conformance.profiling import NodeTime, Profile
+from conformance.reporters.console import printed
 from conformance.reporters.inert import inert
 from conformance.reporters.wording import NOTHING, duration, two_digits
 
@@ -29,23 +28,7 @@ def render_profile(profile: Profile, top: int, width: int, *, color: bool) -> st
         width: of the terminal, in columns.
         color: whether the terminal understands colours; ``NO_COLOR`` overrules it.
     """
-    from rich.console import Console
-
-    out = io.StringIO()
-    colored = color and not os.environ.get("NO_COLOR")
-    console = Console(
-        file=out,
-        width=width,
-        force_terminal=colored,
-        color_system="standard" if colored else None,
-        legacy_windows=False,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-    for part in _parts(profile, top, compact=width < _ROOMY):
-        console.print(part)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return printed(_parts(profile, top, compact=width < _ROOMY), width, color=color)
 
 
 def headline(profile: Profile) -> str:

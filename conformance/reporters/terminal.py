@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.model import CaseResult, RunReport, Verdict
+from conformance.reporters.console import printed
 from conformance.reporters.findings import sensitivity
 from conformance.reporters.gate_text import Tone, gate_lines
 from conformance.reporters.inert import inert, inert_line
@@ -54,24 +53,10 @@ def render(report: RunReport, width: int, *, color: bool, report_dir: Path | Non
         color: whether the terminal understands colours; ``NO_COLOR`` overrules it.
         report_dir: where the reports were written, to be named at the end.
     """
-    from rich.console import Console
-
-    out = io.StringIO()
-    colored = color and not os.environ.get("NO_COLOR")
-    console = Console(
-        file=out,
-        width=width,
-        force_terminal=colored,
-        color_system="standard" if colored else None,
-        legacy_windows=False,
-        highlight=False,
-        markup=False,
-        emoji=False,
+    parts = _parts(report, report_dir, compact=width < ROOMY)
+    return printed(
+        parts, width, color=color, unfolded=lambda part: bool(getattr(part, "no_wrap", False))
     )
-    for part in _parts(report, report_dir, compact=width < ROOMY):
-        console.print(part, soft_wrap=bool(getattr(part, "no_wrap", False)))
-    # trailing blanks only pad the table; lines are easier to copy without them
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
 def _parts(report: RunReport, report_dir: Path | None, *, compact: bool) -> list[RenderableType]:

@@ -50,13 +50,13 @@ def snapshot(repo: str, revision: str | None, cache_dir: Path, *, offline: bool)
             ``offline``.
         InfraError: when the hub cannot be reached or what arrived is damaged.
     """
-    from huggingface_hub.constants import is_offline_mode
-
     try:
         check_hub_id(repo)
         check_revision(revision or "main")
     except ValueError as error:
         raise LoadError(str(error)) from error
+    from huggingface_hub.constants import is_offline_mode
+
     home = cache_dir / "hub" / quote(repo.replace("/", "--"), safe="")
     ref = revision or "main"
     remembered = home / "refs" / quote(ref, safe="")
