@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from packaging.requirements import Requirement
@@ -12,7 +13,7 @@ from conformance.model import FrameworkInfo
 
 def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
     """What must be installed before this entry can run, as a sentence; None if nothing."""
-    absent = [name for name in info.distributions if _installed(name) is None]
+    absent = [name for name in info.distributions if installed_version(name) is None]
     if absent:
         return (
             f"{', '.join(absent)} not installed: "
@@ -20,7 +21,7 @@ def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
         )
     for text in entry.requires:
         requirement = Requirement(text)
-        found = _installed(requirement.name)
+        found = installed_version(requirement.name)
         if found is None:
             return f"{requirement.name} not installed: pip install '{text}'"
         if found not in requirement.specifier:
@@ -30,7 +31,10 @@ def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
     return None
 
 
-def _installed(name: str) -> str | None:
+@cache
+def installed_version(name: str) -> str | None:
+    """Installed version of a distribution, None where it is not installed."""
+    # once per process: each look parses the distribution's metadata anew
     try:
         return version(name)
     except PackageNotFoundError:

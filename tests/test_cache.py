@@ -337,6 +337,26 @@ def test_the_limit_holds_by_itself(tmp_path, monkeypatch):
     assert bundle.model_path.is_file()
 
 
+def test_a_cache_is_looked_through_once_per_hundredth_of_its_limit(tmp_path, monkeypatch):
+    """What others added is noticed when this process has added as much itself, not before."""
+    monkeypatch.setenv("CONFORMANCE_CACHE_MAX_SIZE", "1MB")
+    cache = BundleCache(tmp_path)
+
+    def of(size):
+        def write(folder):
+            (folder / "model.onnx").write_bytes(bytes(size))
+            return finish(folder)
+
+        return write
+
+    cache.get_or_make("aa", of(1000))
+    lay(tmp_path, "others", size=1_100_000, used=1)
+    cache.get_or_make("bb", of(1000))
+    assert keys(tmp_path) == ["others", "aa", "bb"]
+    cache.get_or_make("cc", of(10_000))
+    assert keys(tmp_path) == ["aa", "bb", "cc"]
+
+
 def test_a_limit_that_is_no_size_is_told(tmp_path, monkeypatch):
     """The bundle is there; that nothing was pruned is a warning."""
     monkeypatch.setenv("CONFORMANCE_CACHE_MAX_SIZE", "plenty")

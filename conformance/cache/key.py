@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from importlib.machinery import PathFinder
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -15,6 +14,7 @@ from packaging.requirements import Requirement
 import conformance
 from conformance.entry import ZooEntry
 from conformance.model import Case, FrameworkInfo
+from conformance.requirements import installed_version
 from conformance.sources.local import local_files
 
 #: Entry fields that change what a conversion produces; the others only judge it.
@@ -58,16 +58,7 @@ def bundle_key(case: Case, info: FrameworkInfo, zoo_dir: Path, seed: int) -> str
 
 def versions_of(distributions: tuple[str, ...]) -> dict[str, str | None]:
     """Installed version by distribution name, None where it is not installed."""
-    return {name: _version(name) for name in distributions}
-
-
-@cache
-def _version(name: str) -> str | None:
-    # once per process: each look parses the distribution's metadata anew
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+    return {name: installed_version(name) for name in distributions}
 
 
 def _distributions(entry: ZooEntry, info: FrameworkInfo) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from conformance.bundle import MANIFEST, Bundle, read_bundle
+from conformance.bundle import MANIFEST, Bundle, read_manifest
 from conformance.cache.folders import (
     bundle_folder,
     discard,
@@ -26,18 +26,27 @@ from conformance.errors import CorruptBundle
 
 T = TypeVar("T")
 
+#: Part of the limit that a process may add before it looks through the whole cache again: a
+#: look costs time per bundle that is kept, and other processes add as well.
+_UNSEEN_PARTS = 100
+
 
 class BundleCache:
     """Bundles under ``<root>/bundles``, one folder per key, complete or absent."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        #: Bytes that this process has added since it last looked at the whole cache.
+        self._unseen = 0
+        #: Bytes that there was room for then; None before the first look.
+        self._room: int | None = None
 
     def get_or_make(self, key: str, make: Callable[[Path], T]) -> tuple[Bundle | None, T | None]:
         """The bundle of ``key``; made under a lock when there is none or a damaged one.
 
         A bundle that was returned stays while this process lives. After one was made, the
-        least recently used others go as far as the size limit demands.
+        least recently used others go as far as the size limit demands; one hundredth of it
+        may be added unseen by each process.
 
         Args:
             key: from :func:`conformance.cache.bundle_key`.
@@ -70,8 +79,9 @@ class BundleCache:
                 publish(partial, final)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
-            bundle = read_bundle(final)
-        self._keep_within_limit()
+            # its digests were taken a moment ago; whoever opens it later verifies them
+            bundle = Bundle(final, read_manifest(final))
+        self._keep_within_limit(sum(file.size_bytes for file in bundle.manifest.files.values()))
         return bundle, outcome
 
     def find(self, key: str) -> Bundle | None:
@@ -100,11 +110,16 @@ class BundleCache:
             os.utime(folder)
         return bundle
 
-    def _keep_within_limit(self) -> None:
+    def _keep_within_limit(self, added: int) -> None:
         """Prune; the bundle is there, so trouble with the others is only worth a warning."""
+        self._unseen += added
         try:
             limit = size_limit()
-            if limit is not None:
-                prune(self.root, limit)
+            if limit is None:
+                return
+            if self._room is not None and self._unseen <= min(self._room, limit // _UNSEEN_PARTS):
+                return
+            left = prune(self.root, limit).left_bytes
+            self._unseen, self._room = 0, max(0, limit - left)
         except (OSError, ValueError) as error:
             warnings.warn(f"the cache in {self.root} was not pruned: {error}", stacklevel=3)

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from conformance.execution.contract import (
     OUTPUT_LOG,
@@ -41,6 +41,8 @@ _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TQDM_DISABLE": "1"}
 _SECONDS_TO_DIE = 5.0
 _SECONDS_TO_PRELOAD = 300.0
 _SECONDS_TO_FORK = 60.0
+#: More than the two lines that a child's life is told in.
+_PIPE_BYTES = 4096
 #: How a child's end is told.
 _End = TypeVar("_End")
 
@@ -68,7 +70,7 @@ class ForkedChildren:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = _environment(environment)
-        self._servers: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
+        self._servers: dict[tuple[str, ...], _Server] = {}
         self._unforkable: set[tuple[str, ...]] = set()
         self._spawned = SpawnedChildren(environment)
 
@@ -77,20 +79,16 @@ class ForkedChildren:
         server = self._server(spec.preload)
         if server is None:
             return self._spawned.run(spec)
-        requests, answers = server.stdin, server.stdout
-        if requests is None or answers is None:
-            raise RuntimeError("the fork server was started without pipes")
-        requests.write(f"{_write_spec(spec)}\n".encode())
-        requests.flush()
-        started = _read_line(answers, _SECONDS_TO_FORK)
+        server.order(_write_spec(spec))
+        started = server.answer(_SECONDS_TO_FORK)
         if not started:
             return self._server_died(spec)
         pid = int(json.loads(started)["pid"])
         try:
-            ended, stopped = _watch(spec, pid, lambda seconds: _read_line(answers, seconds))
+            ended, stopped = _watch(spec, pid, server.answer)
             if ended is None:
                 _kill_group(pid)
-                ended = _read_line(answers, _SECONDS_TO_DIE)
+                ended = server.answer(_SECONDS_TO_DIE)
         finally:
             _kill_group(pid)  # grandchildren that outlived their parent; all of it on Ctrl-C
         if not ended:
@@ -101,26 +99,18 @@ class ForkedChildren:
     def close(self) -> None:
         """See :class:`Executor`."""
         for server in self._servers.values():
-            _end(server)
+            server.end()
         self._servers.clear()
 
-    def _server(self, preload: tuple[str, ...]) -> subprocess.Popen[bytes] | None:
+    def _server(self, preload: tuple[str, ...]) -> _Server | None:
         """The parent for these modules; None where children must not be forked."""
         server = self._servers.get(preload)
-        if preload in self._unforkable or (server is not None and server.poll() is None):
+        if preload in self._unforkable or (server is not None and server.lives):
             return server
-        server = subprocess.Popen(
-            [sys.executable, "-m", "conformance.execution.forkserver", *preload],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=self._environment,
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C is ours to handle, not the server's
-        )
-        self._servers[preload] = server  # now, so that whatever interrupts us finds it to end
+        # noted before it is ready, so that whatever interrupts us finds it to end
+        server = self._servers[preload] = _Server(preload, self._environment)
         # importing the preloaded modules does not count to the entry's timeout
-        ready = _read_line(server.stdout, _SECONDS_TO_PRELOAD) if server.stdout else b""
+        ready = server.answer(_SECONDS_TO_PRELOAD)
         if ready:
             hazard = json.loads(ready)["hazard"]
         elif ready is None:
@@ -129,16 +119,71 @@ class ForkedChildren:
             hazard = f"the process that imported them ended with {_ending(server.wait())}"
         if hazard is None:
             return server
-        _end(self._servers.pop(preload))
+        self._servers.pop(preload).end()
         self._unforkable.add(preload)
         _note(f"no forked children with {', '.join(preload)}: {hazard}; each starts afresh, slower")
         return None
 
     def _server_died(self, spec: Spec) -> Completed:
-        how = _ending(_end(self._servers.pop(spec.preload)))
+        how = _ending(self._servers.pop(spec.preload).end())
         modules = ", ".join(spec.preload)
         reason = f"the process that preloads {modules} ended with {how}; try it in a new process"
         return Completed(None, Failure(Verdict.INFRA_ERROR, _stage_of(spec), reason, None))
+
+
+class _Server:
+    """A parent that forks children: takes a line for each, gives lines back."""
+
+    def __init__(self, preload: tuple[str, ...], environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "conformance.execution.forkserver", *preload],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C is ours to handle, not the server's
+        )
+        #: What it has answered and nobody has asked for yet.
+        self._unread = b""
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def order(self, spec: Path) -> None:
+        """Have a child forked for a spec."""
+        if self._process.stdin is None:
+            raise RuntimeError("the fork server was started without pipes")
+        self._process.stdin.write(f"{spec}\n".encode())
+
+    def answer(self, timeout_s: float) -> bytes | None:
+        """Its next line: None when it takes longer, empty when the process is gone."""
+        if self._process.stdout is None:
+            raise RuntimeError("the fork server was started without pipes")
+        deadline = time.monotonic() + timeout_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._unread:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    return None
+                more = self._process.stdout.read(_PIPE_BYTES)
+                if not more:
+                    return b""
+                self._unread += more
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line
+
+    def wait(self) -> int:
+        """How it ended; it has closed its output."""
+        return self._process.wait()
+
+    def end(self) -> int:
+        """Kill it and close its pipes; how it ended, if it had before."""
+        self._process.kill()
+        self._process.communicate()
+        return self._process.returncode
 
 
 class SpawnedChildren:
@@ -178,13 +223,6 @@ def children(environment: Mapping[str, str] | None = None) -> Executor:
     return (ForkedChildren if sys.platform == "linux" else SpawnedChildren)(environment)
 
 
-def _end(server: subprocess.Popen[bytes]) -> int:
-    """Kill a process and close its pipes; how it ended, if it had before."""
-    server.kill()
-    server.communicate()
-    return server.returncode
-
-
 def _ending(code: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
@@ -200,23 +238,6 @@ def _write_spec(spec: Spec) -> Path:
     file = spec.workdir / "spec.json"
     file.write_text(json.dumps(to_json(spec)), encoding="utf-8")
     return file
-
-
-def _read_line(stream: IO[Any], timeout_s: float | None) -> bytes | None:
-    """A line from an unbuffered pipe: None on timeout, empty when the writer is gone."""
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    line = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
-        while not line.endswith(b"\n"):
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not selector.select(left):
-                return None
-            byte = stream.read(1)
-            if not byte:
-                return b""
-            line += byte
-    return line
 
 
 def _watch(
