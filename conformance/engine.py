@@ -33,7 +33,7 @@ from conformance.execution.progress import tell_waiting
 from conformance.failures import Origin, remove_failure, write_failure
 from conformance.judging import judge_failure, judge_success, parity_failure
 from conformance.machine import describe_machine, installed_versions
-from conformance.measuring import Earlier
+from conformance.measuring import Earlier, unchanged
 from conformance.model import (
     FrameworkInfo,
     Judgement,
@@ -104,10 +104,8 @@ class Engine:
         latency = None
         if found.bundle is not None and failure is None and ref.test is TestKind.LATENCY:
             owner, last_stage = TestKind.LATENCY, Stage.LATENCY
-            with alone(lock, waiting=self._waiting(ref, "the machine to be free")) as granted:
-                clock = time.perf_counter()
-                failure, latency = self._measured(located, found.bundle, ref, alone=granted)
-                seconds += time.perf_counter() - clock
+            failure, latency, took = self._timed(located, found.bundle, ref)
+            seconds += took
         judged = self._judged(located.case.entry, ref, failure, owner, last_stage)
         record = Record(
             ref=ref,
@@ -255,6 +253,19 @@ class Engine:
         explanation = from_json(Explanation, completed.value["explanation"])
         return replace(proof, explanation=explanation, findings=folder)
 
+    def _timed(
+        self, located: LocatedCase, bundle: Bundle, ref: TestRef
+    ) -> tuple[Failure | None, LatencyResult | None, float]:
+        """The latency, taken over or measured, and the seconds that it took without waiting."""
+        known = self._unchanged(located.case.entry, bundle, ref)
+        if known is not None:
+            return None, known, 0.0
+        free = self._waiting(ref, "the machine to be free")
+        with alone(self._settings.machine_lock, waiting=free) as granted:
+            clock = time.perf_counter()
+            failure, latency = self._measured(located, bundle, ref, alone=granted)
+            return failure, latency, time.perf_counter() - clock
+
     def _measured(
         self, located: LocatedCase, bundle: Bundle, ref: TestRef, *, alone: bool
     ) -> tuple[Failure | None, LatencyResult | None]:
@@ -264,6 +275,13 @@ class Engine:
         if completed.value is None:
             return completed.failure, None
         return None, from_json(LatencyResult, completed.value["latency"])
+
+    def _unchanged(self, entry: ZooEntry, bundle: Bundle, ref: TestRef) -> LatencyResult | None:
+        """What an earlier run measured, where that stands; of branches nobody knows."""
+        if self._past is None or not self._settings.reuse or not entry.source.is_pinned:
+            return None
+        earlier = self._past.latency_of(ref.id)
+        return None if earlier is None else unchanged(earlier, entry, bundle.path.name)
 
     def _earlier(self, case: str, bundle: Bundle) -> Earlier | None:
         """What the case is compared with, and the bundle of then if it is another model."""

@@ -220,8 +220,9 @@ class BaselineLatency:
 
     run: str
     #: ``paired``: the earlier model was timed in the same process, in alternation;
-    #: ``yardstick``: both were only timed against the yardstick, each in its own run.
-    how: Literal["paired", "yardstick"]
+    #: ``yardstick``: both were only timed against the yardstick, each in its own run;
+    #: ``unchanged``: nothing that latency depends on is another, so nothing was timed again.
+    how: Literal["paired", "yardstick", "unchanged"]
     #: Latency now over latency then: above 1 is slower.
     ratio: Ratio
     #: Session creation now over then.
@@ -270,6 +271,10 @@ class LatencyResult:
     yardstick_name: str | None = None
     #: Class of the hardware; figures of different ones are never compared.
     hardware: str | None = None
+    #: What else the figures depend on: ONNX Runtime, this package and the system's kernel.
+    software: str | None = None
+    #: The run that measured, where the figures were taken over from it; ``None`` for this run.
+    measured_in: str | None = None
     #: By how much creating the session and the first run made resident memory grow.
     session_peak_bytes: int | None = None
     #: Why others' work disturbed the measurement; ``None`` where it did not.

@@ -11,12 +11,18 @@ import shutil
 import subprocess
 from functools import cache
 from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import JsonValue
 
+import conformance
+
 #: Extensions for which ONNX Runtime and BLAS libraries have kernels of their own.
 _VECTOR = re.compile(r"avx|amx|fma|sse4|asimd|sve|sme|i8mm|bf16|vnni")
+
+#: How a package's first file states its version.
+_VERSION = re.compile(r"""^__version__\s*=\s*["']([^"']+)["']""", re.MULTILINE)
 
 
 def describe_machine() -> dict[str, JsonValue]:
@@ -55,6 +61,22 @@ def hardware() -> dict[str, JsonValue]:
         "governor": _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "gpus": _gpus(),
     }
+
+
+@cache
+def latency_software() -> str | None:
+    """What latency depends on beside model, inputs and hardware, in words.
+
+    Returns:
+        Versions of ONNX Runtime, of this package, which measures, and of the system's kernel;
+        ``None`` without ONNX Runtime. It is found without importing it.
+    """
+    found = find_spec("onnxruntime")
+    stated = _VERSION.search(_read(Path(found.origin)) or "") if found and found.origin else None
+    if stated is None:
+        return None
+    kernel = f"{platform.system()} {platform.release()}"
+    return f"onnxruntime {stated[1]}, conformance {conformance.__version__}, {kernel}"
 
 
 def describe_commit(folder: Path) -> str | None:

@@ -21,7 +21,7 @@ from conformance.errors import CorruptBundle, ProviderAbsent, SessionError
 from conformance.evidence import BaselineLatency, LatencyResult, Ratio
 from conformance.execution.progress import Progress
 from conformance.latency import YARDSTICK
-from conformance.machine import hardware_class
+from conformance.machine import hardware_class, latency_software
 from conformance.model import Stage, from_json, to_json
 from conformance.tensors import Arrays
 
@@ -53,6 +53,37 @@ class Earlier:
     model_digest: str | None
     #: The bundle's folder; ``None`` where it is gone, or holds the same model as now.
     bundle: str | None = None
+
+
+def unchanged(earlier: Earlier, entry: ZooEntry, key: str) -> LatencyResult | None:
+    """The latency of an earlier run, where it stands: nothing it depends on is another.
+
+    To measure it again would take most of the time of a run in which nothing changed, and
+    could only find the noise of the machine.
+
+    Args:
+        earlier: the case's latency then, undisturbed.
+        entry: of the case now.
+        key: of the bundle now; it covers model, inputs and seed.
+
+    Returns:
+        The figures, with the run that measured them; None where they have to be measured.
+    """
+    then = earlier.latency
+    now = (key, hardware_class(), latency_software(), entry.latency.threads)
+    if now != (earlier.key, then.hardware, then.software, then.intra_op_threads):
+        return None
+    if then.software is None or not then.comparable:
+        return None
+    equal = BaselineLatency(
+        run=earlier.run,
+        how="unchanged",
+        ratio=Ratio(1.0, 1.0, 1.0, 0),
+        session_ratio=1.0,
+        threshold=entry.latency.regression,
+        certain=entry.latency.certain,
+    )
+    return replace(then, baseline=equal, measured_in=then.measured_in or earlier.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +156,7 @@ def measure(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         yardstick=in_yardsticks,
         yardstick_name=latency.yardstick_name(),
         hardware=hardware_class(),
+        software=latency_software(),
         session_peak_bytes=memory.grown_bytes,
         contended=timed.contended if payload["alone"] else "other models were worked on meanwhile",
         unstable=_scattered(in_yardsticks),

@@ -19,9 +19,7 @@ from conformance.measuring import Earlier
 from conformance.model import FrameworkInfo, to_json
 from conformance.zoo import LocatedCase
 
-#: For the intervals of latencies.
-_STATISTICS = "scipy.stats"
-_RUNTIME_PRELOAD = ("numpy", "onnx", "onnxruntime", _STATISTICS, "conformance.pipeline")
+_RUNTIME_PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.pipeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,8 @@ class Settings:
     seed: int
     #: Where failing cases leave what is needed to repeat them.
     failures_dir: Path
+    #: What earlier runs measured stands where nothing changed.
+    reuse: bool = True
     #: How many wrong models each check is tried on; 0 for none.
     mutants: int = 0
     #: Explain where the error comes from for every case, not only for failing ones.
@@ -174,4 +174,5 @@ class Tasks:
 
 
 def _preload(info: FrameworkInfo) -> tuple[str, ...]:
-    return (*info.preload, "onnxruntime", _STATISTICS, "conformance.pipeline")
+    # an adapter that asks for nothing shares the parent of what runs models
+    return (*info.preload, *_RUNTIME_PRELOAD)

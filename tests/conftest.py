@@ -14,6 +14,29 @@ def _own_machine(tmp_path_factory):
         yield
 
 
+#: Of the plugins that are installed here, some take longer to import than a small zoo to run.
+LEAN = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_PLUGINS": "conformance.plugin,xdist.plugin,xdist.looponfail",
+}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _lean_pytest():
+    """Runs that a test starts load this project's plugin and xdist, and no others."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in LEAN.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture
+def every_plugin(monkeypatch):
+    """Runs that a test starts load every plugin that is installed, as users' do."""
+    for name in LEAN:
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture(autouse=True)
 def _outside_of_github(monkeypatch):
     """Runs that a test starts must not annotate the job that runs the tests."""

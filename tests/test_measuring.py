@@ -8,9 +8,10 @@ import pytest
 from timed_bundles import ENTRY, layers_bundle
 
 from conformance import latency, measuring
+from conformance.entry import ZooEntry
 from conformance.evidence import BaselineLatency, LatencyResult, Ratio
 from conformance.execution.progress import Progress
-from conformance.measuring import Earlier, against_source, measure
+from conformance.measuring import Earlier, against_source, measure, unchanged
 from conformance.model import Stage, from_json, to_json
 
 
@@ -48,6 +49,42 @@ def timed(tmp_path):
 
 def earlier(result: LatencyResult, bundle=None) -> Earlier:
     return Earlier("run-1", result, "key", "digest", None if bundle is None else str(bundle))
+
+
+def test_what_nothing_changed_for_is_not_measured_again(bundles, timed):
+    """The figures stand, with the run that measured them, however often they are taken over."""
+    entry = ZooEntry.model_validate(ENTRY)
+    then = earlier(replace(timed(bundles["plain"]), contended=None, unstable=None))
+    again = unchanged(then, entry, "key")
+    assert again is not None
+    assert (again.median_ns, again.samples_ns) == (then.latency.median_ns, then.latency.samples_ns)
+    assert again.measured_in == "run-1"
+    assert again.baseline is not None
+    assert not again.baseline.slower
+    third = unchanged(replace(then, run="run-2", latency=again), entry, "key")
+    assert third is not None
+    assert third.measured_in == "run-1"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"hardware": "x86_64-00000000"},
+        {"hardware": None},
+        {"software": "onnxruntime 1.0, conformance 0, Linux 1"},
+        {"software": None},
+        {"intra_op_threads": 2},
+        {"contended": "other work"},
+        {"unstable": "scattered"},
+    ],
+)
+def test_what_anything_changed_for_is_measured(bundles, timed, other):
+    """Other hardware, software, threads or model, or a figure that was disturbed."""
+    entry = ZooEntry.model_validate(ENTRY)
+    sound = replace(timed(bundles["plain"]), contended=None, unstable=None)
+    assert unchanged(earlier(sound), entry, "key") is not None
+    assert unchanged(earlier(replace(sound, **other)), entry, "key") is None
+    assert unchanged(earlier(sound), entry, "another key") is None
 
 
 def test_a_measurement_says_what_it_was_taken_on_and_against(bundles, timed):

@@ -39,7 +39,7 @@ def test_actions_are_pinned_by_commit():
         assert "permissions: {}" in text
 
 
-def test_neither_help_nor_collecting_the_zoo_imports_a_framework():
+def test_neither_help_nor_collecting_the_zoo_imports_a_framework(every_plugin):
     """Looking is cheap: what is heavy is loaded by the children that need it."""
     import subprocess
     import sys

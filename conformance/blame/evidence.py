@@ -23,7 +23,7 @@ from conformance.measuring import Earlier
 from conformance.model import Verdict, from_json, to_json
 from conformance.replay import ModelFolder, Replay
 
-_PRELOAD = ("numpy", "onnx", "onnxruntime", "scipy.stats", "conformance.replay")
+_PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.replay")
 _RED = (Verdict.FAIL, Verdict.VACUOUS)
 
 

@@ -52,7 +52,7 @@ class Baseline:
                 continue
             earlier = Earlier(
                 path.stem,
-                replace(latency, baseline=None, samples_ns=()),
+                replace(latency, baseline=None),
                 key=export.bundle if export else None,
                 model_digest=export.model_digest if export else None,
             )

@@ -69,6 +69,7 @@ _TABLES: dict[str, dict[str, str]] = {
         "nodes": "BIGINT",
         "yardsticks": "DOUBLE",
         "hardware": "VARCHAR",
+        "measured_in": "VARCHAR",
         "session_peak_bytes": "BIGINT",
         "speedup": "DOUBLE",
         "export_seconds": "DOUBLE",
@@ -87,7 +88,7 @@ _TREND_COLUMNS = (
     "hardware",
 )
 #: Of the tables; an index of an older one is emptied and filled again.
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 
 
 class IndexUnavailable(HistoryError):
@@ -340,6 +341,8 @@ def _run_values(run: StoredRun) -> tuple[Any, ...]:
 def _result_values(row: CaseResult) -> tuple[Any, ...]:
     worst = row.parity.worst_output if row.parity else None
     latency, export = row.latency, row.export
+    # a figure that was taken over is its own run's
+    timed = latency if latency and latency.measured_in is None else None
     return (
         row.id,
         row.model,
@@ -354,15 +357,16 @@ def _result_values(row: CaseResult) -> tuple[Any, ...]:
         row.reason,
         worst.ratio if worst else None,
         worst.noise_ratio if worst else None,
-        latency.median_ns if latency else None,
-        latency.p95_ns if latency else None,
-        latency.session_create_ns if latency else None,
-        latency.first_run_ns if latency else None,
+        timed.median_ns if timed else None,
+        timed.p95_ns if timed else None,
+        timed.session_create_ns if timed else None,
+        timed.first_run_ns if timed else None,
         latency.source_median_ns if latency else None,
         export.size_bytes if export else None,
         export.nodes if export else None,
         comparable_yardsticks(row),
-        latency.hardware if latency else None,
+        timed.hardware if timed else None,
+        latency.measured_in if latency else None,
         latency.session_peak_bytes if latency else None,
         latency.speedup.value if latency and latency.speedup else None,
         export.export_seconds if export else None,

@@ -70,23 +70,26 @@ def merge(run: StoredRun) -> tuple[CaseResult, ...]:
 def trend_point(header: RunHeader, row: CaseResult) -> TrendPoint:
     """What a row adds to the trend of its case."""
     worst = row.parity.worst_output if row.parity else None
+    latency = row.latency if row.latency and row.latency.measured_in is None else None
     return TrendPoint(
         run=header.id,
         started=header.started,
         verdict=row.verdict,
         parity_ratio=worst.ratio if worst else None,
-        median_ns=row.latency.median_ns if row.latency else None,
+        median_ns=latency.median_ns if latency else None,
         size_bytes=row.export.size_bytes if row.export else None,
         export_seconds=row.export.export_seconds if row.export else None,
         yardsticks=comparable_yardsticks(row),
-        hardware=row.latency.hardware if row.latency else None,
+        hardware=latency.hardware if latency else None,
     )
 
 
 def comparable_yardsticks(row: CaseResult) -> float | None:
-    """Latency in runs of the yardstick, unless something disturbed it."""
+    """Latency in runs of the yardstick, if this run measured it and nothing disturbed it."""
     latency = row.latency
     if latency is None or latency.yardstick is None or not latency.comparable:
+        return None
+    if latency.measured_in is not None:
         return None
     return latency.yardstick.value
 

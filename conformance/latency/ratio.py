@@ -48,20 +48,11 @@ def ratio_of(observations: np.ndarray, seed: int = 0) -> Ratio:
         observations: float64 of shape (rounds,), from :func:`log_ratios`.
         seed: of the bootstrap.
     """
-    from scipy.stats import bootstrap
-
     middle = float(np.median(observations))
-    low = high = middle
-    if np.ptp(observations) > 0:
-        found = bootstrap(
-            (observations,),
-            np.median,
-            confidence_level=CONFIDENCE,
-            n_resamples=_RESAMPLES,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        )
-        low, high = map(float, found.confidence_interval)
+    rng = np.random.default_rng(seed)
+    resampled = rng.choice(observations, (_RESAMPLES, len(observations)))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(np.median(resampled, axis=1), (tail, 1 - tail))
     return Ratio(math.exp(middle), math.exp(low), math.exp(high), len(observations))
 
 

@@ -31,7 +31,11 @@ def latency(case: CaseResult, timed: LatencyResult, *, brief: bool = False) -> l
         if why:
             told.append(blocks.para(f"⚠ {word}: {why}. Not compared with other runs.", "problem"))
     told.append(blocks.para([blocks.strong(_against_source(case, timed))]))
-    if timed.baseline:
+    if timed.measured_in:
+        told.append(
+            blocks.para(f"Measured in run {timed.measured_in}; nothing it depends on changed.")
+        )
+    elif timed.baseline:
         sentence = wording.baseline_sentence(timed.baseline)
         told.append(blocks.para(sentence, "problem" if timed.baseline.slower else ""))
     if len(timed.samples_ns) >= _FEWEST_RUNS:

@@ -227,6 +227,8 @@ def speedup_sentence(latency: LatencyResult, framework: str) -> str:
 
 def baseline_sentence(baseline: BaselineLatency) -> str:
     """``1.2x slower than in run R [1.1, 1.3], both timed in alternation``."""
+    if baseline.how == "unchanged":
+        return f"nothing that latency depends on has changed since run {baseline.run}"
     how = {
         "paired": "both timed in alternation",
         "yardstick": "each against the yardstick in its own run",

@@ -176,6 +176,7 @@ class ZooSession:
                 require=self._options.require,
                 seed=self._options.seed,
                 failures_dir=self._options.report_dir / "failures",
+                reuse=self._options.use_cache,
                 mutants=self._options.mutants,
                 explain=self._options.explain,
                 worker=self._worker,

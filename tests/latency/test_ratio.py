@@ -39,6 +39,20 @@ def test_without_any_spread_the_interval_is_the_value():
     assert (ratio.value, ratio.low, ratio.high) == pytest.approx((2.0, 2.0, 2.0))
 
 
+def test_the_interval_is_scipys_percentile_bootstrap():
+    """Within what 2000 resamples leave to chance, for few and for many rounds."""
+    stats = pytest.importorskip("scipy.stats")
+    for rounds in (9, 60):
+        observations = np.random.default_rng(rounds).normal(0.1, 0.02, rounds)
+        theirs = stats.bootstrap(
+            (observations,), np.median, method="percentile", n_resamples=20_000, rng=1
+        ).confidence_interval
+        ours = ratio_of(observations)
+        width = theirs.high - theirs.low
+        assert np.log(ours.low) == pytest.approx(theirs.low, abs=0.1 * width)
+        assert np.log(ours.high) == pytest.approx(theirs.high, abs=0.1 * width)
+
+
 def test_the_quick_error_is_that_of_a_median():
     """It is close to the spread of medians over many samples, which is what it estimates."""
     rng = np.random.default_rng(0)

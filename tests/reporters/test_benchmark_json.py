@@ -61,7 +61,7 @@ def run(command, folder):
 
 
 @pytest.fixture
-def genuine(pytester, monkeypatch):
+def genuine(pytester, monkeypatch, every_plugin):
     """What pytest-benchmark itself writes here; it does not where it takes itself for a worker."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     pytester.makepyfile(BENCHMARKED)

@@ -134,7 +134,7 @@ LATER = {
     "output": {"constant", "noise_sets", "set_aside"},
     "latency": {
         *("speedup", "yardstick", "yardstick_name", "hardware", "session_peak_bytes"),
-        *("contended", "unstable", "baseline", "samples_ns"),
+        *("contended", "unstable", "baseline", "samples_ns", "software", "measured_in"),
     },
     "export": {"bundle", "model_digest"},
     "trend_point": {"yardsticks", "hardware"},

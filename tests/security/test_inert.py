@@ -140,7 +140,9 @@ def run(tmp_path_factory):
     command += ["-p", "no:cacheprovider", "--zoo-cache-dir", "cache", "-rA", "--color=no"]
     command += ["--alluredir", "allure"] if find_spec("allure_pytest") else []
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.fspath, (ROOT, HERE)))}
-    environment.pop("PYTEST_ADDOPTS", None)
+    # every plugin that is installed: Allure writes files, too
+    for name in ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS"):
+        environment.pop(name, None)
     done = subprocess.run(command, cwd=place, env=environment, capture_output=True, check=False)
     assert done.returncode == 1, done.stdout.decode() + done.stderr.decode()
     return place, done.stdout.decode()

@@ -68,7 +68,9 @@ def run(tmp_path_factory):
     command += ["--zoo-cache-dir", "cache", "-rA"]
     command += ["--alluredir", "allure"] if find_spec("allure_pytest") else []
     environment = {**os.environ, "HF_TOKEN": TOKEN, "PYTHONPATH": PYTHONPATH}
-    environment.pop("PYTEST_ADDOPTS", None)
+    # every plugin that is installed: Allure writes files, too
+    for name in ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS"):
+        environment.pop(name, None)
     done = subprocess.run(
         command, cwd=place, env=environment, capture_output=True, text=True, check=False
     )

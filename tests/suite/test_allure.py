@@ -63,7 +63,7 @@ def served(folder):
 
 
 @pytest.fixture
-def results(suite):
+def results(suite, every_plugin):
     """A run of a model that works and one that does not, with its Allure results."""
     suite.zoo("Honest", "CannotLoad")
     suite.run("--alluredir", "allure")

@@ -36,7 +36,7 @@ def test_latency_comes_last_and_a_case_stays_together(suite):
     ]
 
 
-def test_what_took_longest_comes_first(suite):
+def test_what_took_longest_comes_first(suite, every_plugin):
     """By the history of the report folder; a model without one is taken for a median one."""
     suite.zoo("Honest", "NoFloat64")
     with_history(suite, Honest=3.0, NoFloat64=9.0)

@@ -13,7 +13,7 @@ CASE = "Honest/honest@mini-op18-fp32"
 
 
 @XDIST
-def test_a_zoo_runs_and_publishes_its_report(suite, workers):
+def test_a_zoo_runs_and_publishes_its_report(suite, workers, every_plugin):
     """Bare ``pytest --zoo``: three tests per case, a table, report.json, index.html, exit 0."""
     suite.zoo("Honest")
     result = suite.run(*workers)
@@ -327,7 +327,7 @@ def test_junit_carries_verdict_and_figures(suite):
     assert int(properties["median_ns"]) > 0
 
 
-def test_allure_gets_parameters_labels_and_the_record(suite):
+def test_allure_gets_parameters_labels_and_the_record(suite, every_plugin):
     """The results folder names framework, exporter and tags, and attaches each record."""
     pytest.importorskip("allure_pytest", reason="allure-pytest is not installed")
     import json
@@ -352,6 +352,28 @@ def test_a_second_run_extends_the_history(suite):
     (case,) = suite.report["cases"]
     assert len(case["trend"]) == 2
     assert len(list(suite.path.glob("reports/runs/*.jsonl"))) == 2
+
+
+def test_a_rerun_times_nothing_that_did_not_change(suite):
+    """The figures are the first run's and say so; without the cache they are measured anew."""
+    suite.zoo("Honest")
+    for _ in range(3):
+        suite.run()
+        (first,) = suite.report["cases"]
+        if first["latency"]["contended"] is None and first["latency"]["unstable"] is None:
+            break
+    else:
+        pytest.skip("other work on this machine disturbs every measurement")
+    measured_in = first["latency"]["measured_in"] or suite.report["run"]["id"]
+    suite.run("--zoo-gate")
+    (second,) = suite.report["cases"]
+    assert second["latency"]["measured_in"] == measured_in
+    assert second["latency"]["samples_ns"] == first["latency"]["samples_ns"]
+    assert [point["median_ns"] is None for point in second["trend"]][-1]
+    assert suite.report["gate"]["passed"]
+    suite.run("--zoo-no-cache")
+    (third,) = suite.report["cases"]
+    assert third["latency"]["measured_in"] is None
 
 
 def test_an_interrupted_run_leaves_a_report_that_says_so(suite):
@@ -436,7 +458,7 @@ def test_collecting_imports_no_framework(suite):
 
 
 @XDIST
-def test_latencies_are_written_for_pytest_benchmark(suite, workers):
+def test_latencies_are_written_for_pytest_benchmark(suite, workers, every_plugin):
     """``--zoo-benchmark-json`` gives one file of all timed rows, with and without workers."""
     pytest.importorskip("pytest_benchmark")
     suite.zoo("Honest", "Raises")
