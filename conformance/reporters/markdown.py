@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.gate_result import GateFinding
 from conformance.history import CaseChange, Movement, RunDiff
 from conformance.model import CaseResult, RunReport, Verdict
 from conformance.reporters.differences import (
@@ -15,6 +16,7 @@ from conformance.reporters.differences import (
     verdicts,
 )
 from conformance.reporters.findings import sensitivity
+from conformance.reporters.gate_text import gate_verdict
 from conformance.reporters.inert import inert_markdown
 from conformance.reporters.wording import parity_phrase, scores
 
@@ -52,7 +54,8 @@ def report_markdown(
         diff: against the run before; None where there is none.
         limit_bytes: of the text in UTF-8. Rows that have no room are counted in a notice.
     """
-    blocks = [_title(report), *_failures(report, diff), *_changes(diff), _totals(report)]
+    told = (_title(report), *_gate(report), *_failures(report, diff), *_changes(diff))
+    blocks = [*told, _totals(report)]
     fixed = sum(len(_text((*block.head, *block.tail, _cut(len(block.rows))))) for block in blocks)
     room = limit_bytes - fixed
     lines: list[str] = []
@@ -108,9 +111,31 @@ def _title(report: RunReport) -> _Block:
         about.append(f"commit {inert_markdown(report.header.commit)}")
     if report.header.shard:
         about.append(f"part {inert_markdown(report.header.shard)}")
-    glyph = Verdict.FAIL.glyph if failing else Verdict.PASS.glyph
+    gate = report.footer.gate if report.footer else None
+    stopped = gate is not None and not gate.passed
+    words += ", the gate failed" if stopped else ""
+    glyph = Verdict.FAIL.glyph if failing or stopped else Verdict.PASS.glyph
     return _Block(
         (f"## {glyph} ONNX conformance: {words}{unfinished}", "", f"Run {', '.join(about)}")
+    )
+
+
+def _gate(report: RunReport) -> list[_Block]:
+    """What the gate found, where one was asked for."""
+    gate = report.footer.gate if report.footer else None
+    if gate is None:
+        return []
+    glyph = Verdict.PASS.glyph if gate.passed else Verdict.FAIL.glyph
+    sentence = gate_verdict(gate)
+    head = ("", f"### {glyph} {inert_markdown(sentence[:1].upper() + sentence[1:])}", "")
+    return [_Block(head, tuple(_finding(finding) for finding in gate.findings))]
+
+
+def _finding(finding: GateFinding) -> str:
+    about = f" {_code(finding.case)}:" if finding.case else ""
+    line = f"- {finding.rule}:{about} {_code(finding.text)}"
+    return (
+        line if finding.accepted is None else f"{line} (accepted: {_code(finding.accepted.reason)})"
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from markdown_it import MarkdownIt
+from sample_gate import CASE, PASSED, SLOWER, STOPPED
 from sample_report import HOSTILE, every_verdict, make_report, make_row
 
 from conformance.history import compare_runs
@@ -65,6 +66,19 @@ def test_a_run_in_which_all_is_well_says_so():
     assert text.startswith("## ✓ ONNX conformance: none of 1 case fails the run\n")
     assert "Failures" not in text
     assert "- `pytorch`: passed 1 of 1 checked" in text
+
+
+def test_what_the_gate_found_stands_before_the_failures():
+    """A run whose tests all pass and that was stopped says so at once, with what was accepted."""
+    whole = make_report([make_row()])
+    text = report_markdown(replace(whole, footer=replace(whole.footer, gate=STOPPED)))
+    assert text.startswith("## ✗ ONNX conformance: none of 1 case fails the run, the gate failed\n")
+    assert "### ✗ Gate failed: 1 latency, 1 coverage, 1 accepted; compared with run" in text
+    assert f"- latency: `{CASE}`: `{SLOWER}`\n" in text
+    assert "- coverage: `1 of 3 cases pass (33.3%), limit 90%`\n" in text
+    assert "(accepted: `a wider head`)" in text
+    passed = report_markdown(replace(whole, footer=replace(whole.footer, gate=PASSED)))
+    assert "### ✓ Gate passed; nothing to compare with yet" in passed
 
 
 @pytest.mark.parametrize("status", ["interrupted", "crashed"])
