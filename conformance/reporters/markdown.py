@@ -47,7 +47,7 @@ class _Block:
 def report_markdown(
     report: RunReport, diff: RunDiff | None = None, limit_bytes: int = LIMIT_BYTES
 ) -> str:
-    """The run in GitHub's Markdown: failures, then changes, then totals.
+    """The run in GitHub's Markdown: the gate, failures, changes, totals.
 
     Args:
         report: the run.
@@ -126,17 +126,16 @@ def _gate(report: RunReport) -> list[_Block]:
     if gate is None:
         return []
     glyph = Verdict.PASS.glyph if gate.passed else Verdict.FAIL.glyph
-    sentence = gate_verdict(gate)
-    head = ("", f"### {glyph} {inert_markdown(sentence[:1].upper() + sentence[1:])}", "")
+    head = ("", f"### {glyph} Gate", "", inert_markdown(gate_verdict(gate)), "")
     return [_Block(head, tuple(_finding(finding) for finding in gate.findings))]
 
 
 def _finding(finding: GateFinding) -> str:
     about = f" {_code(finding.case)}:" if finding.case else ""
     line = f"- {finding.rule}:{about} {_code(finding.text)}"
-    return (
-        line if finding.accepted is None else f"{line} (accepted: {_code(finding.accepted.reason)})"
-    )
+    if finding.accepted is not None:
+        line += f" (accepted: {_code(finding.accepted.reason)})"
+    return line
 
 
 def _failures(report: RunReport, diff: RunDiff | None) -> list[_Block]:

@@ -73,12 +73,12 @@ def test_what_the_gate_found_stands_before_the_failures():
     whole = make_report([make_row()])
     text = report_markdown(replace(whole, footer=replace(whole.footer, gate=STOPPED)))
     assert text.startswith("## ✗ ONNX conformance: none of 1 case fails the run, the gate failed\n")
-    assert "### ✗ Gate failed: 1 latency, 1 coverage, 1 accepted; compared with run" in text
+    assert "### ✗ Gate\n\n`gate failed: 1 latency, 1 coverage, 1 accepted; compared" in text
     assert f"- latency: `{CASE}`: `{SLOWER}`\n" in text
     assert "- coverage: `1 of 3 cases pass (33.3%), limit 90%`\n" in text
     assert "(accepted: `a wider head`)" in text
     passed = report_markdown(replace(whole, footer=replace(whole.footer, gate=PASSED)))
-    assert "### ✓ Gate passed; nothing to compare with yet" in passed
+    assert "### ✓ Gate\n\n`gate passed; nothing to compare with yet" in passed
 
 
 @pytest.mark.parametrize("status", ["interrupted", "crashed"])
