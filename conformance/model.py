@@ -217,6 +217,8 @@ class RunHeader:
     zoo_cases: tuple[str, ...] = ()
     #: Digest of the parts that the zoo was divided into, where the run took one of them.
     division: str | None = None
+    #: Id of the run that it was to be compared with; ``None`` where nobody named one.
+    baseline: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

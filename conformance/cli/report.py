@@ -105,12 +105,19 @@ def _newest_readable(paths: list[Path]) -> StoredRun:
 
 
 def _write(folder: Path, run_id: str, *, rebuild: bool) -> None:
-    from conformance.history import changes_since_last, load_report, rebuild_index, update_index
+    from conformance.history import (
+        changes_since_baseline,
+        changes_since_last,
+        load_report,
+        rebuild_index,
+        update_index,
+    )
     from conformance.reporters import write_reports
 
     (rebuild_index if rebuild else update_index)(folder)
     report = load_report(folder, run_id)
-    write_reports(report, folder, changes_since_last(folder, report))
+    last, baseline = changes_since_last(folder, report), changes_since_baseline(folder, report)
+    write_reports(report, folder, last, baseline)
 
 
 def _describe(run: StoredRun) -> None:

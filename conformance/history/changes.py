@@ -14,7 +14,7 @@ from pathlib import Path
 from conformance.errors import HistoryError
 from conformance.history.environment import EnvironmentDiff, environment_diff
 from conformance.history.figures import Figure, FigureChange, figure_changes
-from conformance.history.folder import list_runs, warn
+from conformance.history.folder import list_runs, run_path, warn
 from conformance.history.merge import PARITY_NOT_SELECTED, merge
 from conformance.history.records import read_run
 from conformance.model import CaseResult, RunHeader, RunReport, Stage, Verdict
@@ -222,6 +222,32 @@ def changes_since_last(report_dir: Path, now: RunReport) -> RunDiff | None:
     """A run compared with the one before, see :func:`previous_run`; None where there is none."""
     before = previous_run(report_dir, now)
     return None if before is None else compare_runs(before, now)
+
+
+def changes_since_baseline(
+    report_dir: Path, now: RunReport, path: Path | None = None
+) -> RunDiff | None:
+    """A run compared with the one that was named as its baseline.
+
+    Args:
+        report_dir: whose history is looked at.
+        now: the run.
+        path: of the baseline's JSON lines; by default those of the history with its id.
+
+    Returns:
+        None where none was named, where it is not there any more, or where it is the run before.
+    """
+    if now.header.baseline is None:
+        return None
+    path = path or run_path(report_dir, now.header.baseline)
+    last = previous_run(report_dir, now)
+    if not path.is_file() or (last is not None and last.header.id == now.header.baseline):
+        return None
+    try:
+        return compare_runs(run_at(path), now)
+    except HistoryError as error:
+        warn(str(error))
+        return None
 
 
 def _earlier(report_dir: Path, header: RunHeader) -> Iterable[Path]:

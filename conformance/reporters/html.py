@@ -91,12 +91,15 @@ class _Row:
     blocks: list[Block]
 
 
-def report_html(report: RunReport, diff: RunDiff | None = None) -> str:
+def report_html(
+    report: RunReport, diff: RunDiff | None = None, baseline: RunDiff | None = None
+) -> str:
     """The report as one self-contained page.
 
     Args:
         report: the run.
         diff: how it differs from the run before; the page says so where there is none.
+        baseline: how it differs from a run that was named, where that is another one.
     """
     environment = page_environment()
     environment.filters |= {
@@ -127,6 +130,7 @@ def report_html(report: RunReport, diff: RunDiff | None = None) -> str:
         took=_took(report),
         machine=_machine(report.header.machine),
         diff=diff,
+        baseline=baseline,
         movements=_MOVEMENTS,
         overview=overview(report.cases, diff),
         groups=[

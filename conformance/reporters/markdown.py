@@ -45,16 +45,27 @@ class _Block:
 
 
 def report_markdown(
-    report: RunReport, diff: RunDiff | None = None, limit_bytes: int = LIMIT_BYTES
+    report: RunReport,
+    diff: RunDiff | None = None,
+    baseline: RunDiff | None = None,
+    *,
+    limit_bytes: int = LIMIT_BYTES,
 ) -> str:
     """The run in GitHub's Markdown: the gate, failures, changes, totals.
 
     Args:
         report: the run.
         diff: against the run before; None where there is none.
+        baseline: against a run that was named, where that is another one.
         limit_bytes: of the text in UTF-8. Rows that have no room are counted in a notice.
     """
-    told = (_title(report), *_gate(report), *_failures(report, diff), *_changes(diff))
+    told = (
+        _title(report),
+        *_gate(report),
+        *_failures(report, diff),
+        *_changes(diff),
+        *_changes(baseline),
+    )
     blocks = [*told, _totals(report)]
     fixed = sum(len(_text((*block.head, *block.tail, _cut(len(block.rows))))) for block in blocks)
     room = limit_bytes - fixed
@@ -85,7 +96,7 @@ def append_job_summary(report: RunReport, diff: RunDiff | None, path: Path) -> N
     """
     there = path.stat().st_size if path.exists() else 0
     room = _GITHUB_BYTES - there - 1
-    text = report_markdown(report, diff, min(LIMIT_BYTES, room))
+    text = report_markdown(report, diff, limit_bytes=min(LIMIT_BYTES, room))
     if len(text.encode()) <= room:
         with path.open("a", encoding="utf-8") as file:
             # what the step wrote before may not end its line

@@ -16,7 +16,12 @@ from conformance.reporters.json import report_json
 from conformance.reporters.markdown import report_markdown
 
 
-def write_reports(report: RunReport, report_dir: Path, diff: RunDiff | None = None) -> None:
+def write_reports(
+    report: RunReport,
+    report_dir: Path,
+    diff: RunDiff | None = None,
+    baseline: RunDiff | None = None,
+) -> None:
     """Write a run's reports to its folder; readers see the old file or the new one whole.
 
     These are ``report.json``, ``index.html``, ``report.md`` and ``badge.json``.
@@ -25,14 +30,15 @@ def write_reports(report: RunReport, report_dir: Path, diff: RunDiff | None = No
         report: the run.
         report_dir: where they go.
         diff: against the run before; None where there is none.
+        baseline: against a run that was named, where that is another one.
 
     Raises:
         HistoryError: when the folder cannot be written; the run's records are not concerned.
     """
     texts = {
         "report.json": json.dumps(report_json(report), indent=1) + "\n",
-        "index.html": report_html(report, diff),
-        "report.md": report_markdown(report, diff),
+        "index.html": report_html(report, diff, baseline),
+        "report.md": report_markdown(report, diff, baseline),
         "badge.json": json.dumps(badge_json(report)) + "\n",
     }
     for name, text in texts.items():

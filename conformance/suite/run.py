@@ -16,8 +16,10 @@ from conformance.gate_result import GateResult
 from conformance.history import (
     RunDiff,
     RunWriter,
+    changes_since_baseline,
     changes_since_last,
     comparable_run,
+    find_baseline,
     judge,
     load_report,
     merge,
@@ -67,9 +69,13 @@ class ZooRun:
             division: of the zoo, where this run takes a part of it.
 
         Raises:
-            HistoryError: when the report folder cannot be used.
+            HistoryError: when the report folder cannot be used, or no run is what was named.
         """
         open_report_folder(options.report_dir)
+        #: The runs that latencies are compared with, the preferred one first.
+        self.earlier_runs = find_baseline(options.report_dir, options.baseline)
+        #: The run that somebody named to compare with.
+        self._baseline = self.earlier_runs[0] if options.baseline else None
         self.report: RunReport | None = None
         #: Against the run before; None where there is none.
         self.diff: RunDiff | None = None
@@ -113,12 +119,10 @@ class ZooRun:
             for model, expectation in unmatched(self._cases, rows)
         ]
 
-    def judge(self, baseline: Path | None) -> GateResult | None:
+    def judge(self) -> GateResult | None:
         """Hold the run, whose tests have all ended, against its rules; None where it has none.
 
-        Args:
-            baseline: the run that was named to compare with; None for the one of the history
-                that can be compared.
+        It is compared with the run that was named, or with the one of the history that can be.
 
         Raises:
             HistoryError: when the baseline cannot be read.
@@ -127,7 +131,7 @@ class ZooRun:
             return None
         folder = self._options.report_dir
         run = read_run(run_path(folder, self._run_id))
-        before = read_run(baseline) if baseline else comparable_run(folder, run)
+        before = read_run(self._baseline) if self._baseline else comparable_run(folder, run)
         return judge(run, before, self._rules)
 
     def finish(
@@ -138,10 +142,12 @@ class ZooRun:
             return None
         finished = datetime.now(UTC).isoformat(timespec="seconds")
         self._writer.close(RunFooter(finished, status, exit_code, gate))
-        update_index(self._options.report_dir)
-        self.report = load_report(self._options.report_dir, self._run_id)
-        self.diff = changes_since_last(self._options.report_dir, self.report)
-        write_reports(self.report, self._options.report_dir, self.diff)
+        folder = self._options.report_dir
+        update_index(folder)
+        self.report = load_report(folder, self._run_id)
+        self.diff = changes_since_last(folder, self.report)
+        baseline = changes_since_baseline(folder, self.report, self._baseline)
+        write_reports(self.report, folder, self.diff, baseline)
         add_summary(self.report, self.diff, os.environ)
         if self._options.benchmark_json:
             write_benchmark_json(self.report, self._options.benchmark_json)
@@ -161,6 +167,7 @@ class ZooRun:
             command=shlex.join(hide_secrets_in([Path(sys.argv[0]).name, *sys.argv[1:]])),
             shard=f"{shard[0]}/{shard[1]}" if shard else None,
             division=self._division.digest if self._division else None,
+            baseline=self._baseline.stem if self._baseline else None,
             zoo_cases=tuple(c.id_on(p) for c in self._cases for p in c.entry.providers),
         )
 

@@ -21,7 +21,7 @@ from conformance.execution.child import children
 from conformance.execution.inline import Inline
 from conformance.gate import GateRules, with_rules
 from conformance.gate_result import GateResult
-from conformance.history import Baseline, find_baseline, former_seconds, shared_seconds
+from conformance.history import Baseline, former_seconds, shared_seconds
 from conformance.model import TestRef
 from conformance.suite import items
 from conformance.suite.allure import complete_results, describe
@@ -88,7 +88,7 @@ class ZooSession:
             everything = [c.case for found in unsharded.values() for c in found]
             try:
                 self._run = ZooRun(options, self._refs, everything, rules, division)
-                self._earlier_runs = [*find_baseline(options.report_dir, options.baseline)]
+                self._earlier_runs = [*self._run.earlier_runs]
             except HistoryError as error:
                 shutil.rmtree(self._scratch, ignore_errors=True)
                 raise pytest.UsageError(str(error)) from error
@@ -290,7 +290,7 @@ class ZooSession:
             self._trouble = f"the gate was not judged: the run was {status}"
             return None, code
         try:
-            gate = run.judge(self._earlier_runs[0] if self._options.baseline else None)
+            gate = run.judge()
         except HistoryError as error:
             self._trouble = f"the gate was not judged: {error}"
             return None, pytest.ExitCode.INTERNAL_ERROR

@@ -118,7 +118,7 @@ def test_what_is_cut_is_counted_and_lesser_rows_go_first():
 def test_any_limit_that_holds_the_frame_is_kept(limit):
     """Cutting never exceeds the limit and never splits a row."""
     now = make_report([failing(f"m{n}", "é" * 50) for n in range(40)])
-    text = report_markdown(now, None, limit)
+    text = report_markdown(now, limit_bytes=limit)
     assert len(text.encode()) <= limit
     assert all(line.endswith("|") for line in text.splitlines() if line.startswith("|"))
 

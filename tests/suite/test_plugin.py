@@ -354,6 +354,25 @@ def test_a_second_run_extends_the_history(suite):
     assert len(list(suite.path.glob("reports/runs/*.jsonl"))) == 2
 
 
+def test_the_page_tells_what_changed_since_a_named_baseline(suite):
+    """Beside the last run, where that is another one; also in a report that is written again."""
+    suite.zoo("Honest", "NoFloat64")
+    suite.run()
+    first = suite.report["run"]["id"]
+    suite.zoo("Honest")
+    suite.run()
+    page = suite.path / "reports" / "index.html"
+    assert "Since the baseline" not in page.read_text()
+    suite.run("--zoo-baseline", first)
+    told = page.read_text().partition("Since the baseline")[2].partition("</section>")[0]
+    assert first in told
+    assert "nofloat64" in told
+    page.unlink()
+    command = [sys.executable, "-m", "conformance.cli", "report", "--report", page.parent]
+    subprocess.run(command, check=True)
+    assert "Since the baseline" in page.read_text()
+
+
 def test_a_rerun_times_nothing_that_did_not_change(suite):
     """The figures are the first run's and say so; without the cache they are measured anew."""
     suite.zoo("Honest")
