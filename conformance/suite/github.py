@@ -29,6 +29,22 @@ def add_summary(report: RunReport, diff: RunDiff | None, environment: Mapping[st
         warn(f"the job's summary was not written ({error.strerror}): see report.md")
 
 
+def without_commands(text: str, environment: Mapping[str, str]) -> str:
+    """A text of several lines, of which a job of GitHub's takes none for a command to itself.
+
+    A command is a line that begins with ``::``, or has ``##[`` anywhere; what a model prints
+    could set outputs or hide the job's own lines. Elsewhere the text is as it was.
+
+    Args:
+        text: such as an error with the tail of a process's output.
+        environment: variables of the process.
+    """
+    if environment.get("GITHUB_ACTIONS") != "true":
+        return text
+    lines = (f"| {line}" if line.lstrip().startswith("::") else line for line in text.split("\n"))
+    return "\n".join(lines).replace("##[", "## [")
+
+
 def annotation_lines(
     report: RunReport, diff: RunDiff | None, environment: Mapping[str, str]
 ) -> tuple[str, ...]:

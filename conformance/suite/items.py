@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterator
 from functools import cache
@@ -14,6 +15,7 @@ from conformance.engine import Engine
 from conformance.model import Record, TestKind, TestRef, Verdict, to_json
 from conformance.redaction import hide_secrets
 from conformance.reporters.inert import inert
+from conformance.suite.github import without_commands
 from conformance.suite.properties import report_properties
 from conformance.zoo import LocatedCase
 
@@ -80,7 +82,8 @@ class ZooItem(pytest.Item):
     ) -> object:
         """What a failed case tells: verdict, stage, every problem, and how to repeat it."""
         if isinstance(excinfo.value, NotProven):
-            return failure_text(excinfo.value.record, f"{self.located.file}:{self.located.line}")
+            place = f"{self.located.file}:{self.located.line}"
+            return without_commands(failure_text(excinfo.value.record, place), os.environ)
         return super().repr_failure(excinfo, style)  # type: ignore[arg-type]
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -29,6 +29,26 @@ def test_a_failure_is_annotated_once_and_summarized(suite, job):
     assert "1 still failing; 1 of 2 compared cases unchanged" in job.read_text()
 
 
+def test_what_a_model_prints_commands_no_job(suite, job):
+    """A line of an error or of a process's output is no command to GitHub, and still readable."""
+    (suite.path / "own_adapter.py").write_text(
+        "from miniatures import Honest\n"
+        "class Commanding(Honest):\n"
+        "    def load(self, job):\n"
+        "        print('::set-output name=x::1\\n  ::stop-commands::t\\n##[add-mask]x')\n"
+        "        raise RuntimeError('wrong\\n::error::forged')\n"
+    )
+    suite.zoo("Commanding")
+    zoo = suite.path / "zoo.yaml"
+    zoo.write_text(zoo.read_text().replace("miniatures:Commanding", "own_adapter:Commanding"))
+    lines = suite.run().outlines
+    (mark,) = [line for line in lines if line.lstrip().startswith("::")]
+    assert mark.startswith("::error file=zoo.yaml,line=2,title=Commanding/commanding")
+    assert not [line for line in lines if "##[" in line]
+    assert "|     ::set-output name=x::1" in lines
+    assert "|       ::stop-commands::t" in lines
+
+
 def test_elsewhere_nothing_is_annotated(suite):
     """Outside of a job the run says nothing to GitHub, and still writes its Markdown and badge."""
     suite.zoo("CannotLoad")
