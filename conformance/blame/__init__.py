@@ -5,7 +5,7 @@ they do when they are replayed; no framework is imported.
 """
 
 from conformance.blame.attribution import Attribution, Evidence, Graphs, Side, attribute
-from conformance.blame.environments import NotInstalled, Runtime, replay_with
+from conformance.blame.environments import replay_with
 from conformance.blame.evidence import gather
 from conformance.blame.turn import NoTurn, Sighting, Turn, Turned, find_turn
 
@@ -14,8 +14,6 @@ __all__ = [
     "Evidence",
     "Graphs",
     "NoTurn",
-    "NotInstalled",
-    "Runtime",
     "Side",
     "Sighting",
     "Turn",

@@ -4,41 +4,23 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from packaging.version import InvalidVersion, Version
-
 from conformance.bundle import Bundle
-from conformance.errors import ConformanceError, CorruptBundle
+from conformance.errors import CorruptBundle
 from conformance.failures.expected import expected_of
 from conformance.failures.folder import SCRIPT, write_script
+from conformance.overlay import Pin, overlay
 from conformance.providers import PROVIDERS
 
 #: Exit codes of the script that judges a model with NumPy and ONNX Runtime alone.
 _GREEN, _RED, _CANNOT_TELL = 0, 1, 2
-_TAIL_CHARS = 300
-
-
-class NotInstalled(ConformanceError):
-    """An environment could not be made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """A version of ONNX Runtime."""
-
-    #: Such as ``onnxruntime`` or ``onnxruntime-gpu``.
-    distribution: str
-    version: str
 
 
 def replay_with(
-    runtime: Runtime,
+    runtime: Pin,
     bundles: Sequence[Bundle | None],
     provider: str,
     timeout_s: float,
@@ -59,7 +41,7 @@ def replay_with(
     Raises:
         NotInstalled: when the environment cannot be made in time.
     """
-    with _environment(runtime, timeout_s, tell) as python:
+    with overlay(runtime, timeout_s, tell) as python:
         known: dict[Path, bool | None] = {}
         found = []
         for bundle in bundles:
@@ -67,39 +49,6 @@ def replay_with(
                 known[bundle.path] = _replay(python, bundle, provider, timeout_s, tell)
             found.append(known[bundle.path] if bundle is not None else None)
         return tuple(found)
-
-
-@contextmanager
-def _environment(runtime: Runtime, timeout_s: float, tell: Callable[[str], None]) -> Iterator[Path]:
-    """The Python of a virtual environment that lives as long as the block."""
-    try:
-        requirement = f"{runtime.distribution}=={Version(runtime.version)}"
-    except InvalidVersion as error:
-        raise NotInstalled(f"{runtime.distribution} has no version '{runtime.version}'") from error
-    with tempfile.TemporaryDirectory(prefix="conformance-venv-") as folder:
-        python = Path(folder) / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-        tell(f"installing {requirement} in an environment of its own")
-        _install([sys.executable, "-m", "venv", folder], requirement, timeout_s)
-        # wheels only: a source distribution would run code to be built
-        options = ("--quiet", "--disable-pip-version-check", "--only-binary=:all:")
-        pip = [str(python), "-m", "pip", "install", *options, requirement, "numpy"]
-        _install(pip, requirement, timeout_s)
-        yield python
-
-
-def _install(command: list[str], requirement: str, timeout_s: float) -> None:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise NotInstalled(f"{requirement} was not installed within {timeout_s:g} s") from error
-    except OSError as error:
-        raise NotInstalled(f"{requirement}: {error}") from error
-    if done.returncode:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        said = lines[-1][:_TAIL_CHARS] if lines else f"exit code {done.returncode}"
-        raise NotInstalled(f"{requirement} could not be installed: {said}")
 
 
 def _replay(

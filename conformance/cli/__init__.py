@@ -21,6 +21,7 @@ from conformance.cli.pack import add_pack
 from conformance.cli.profile import add_profile
 from conformance.cli.replay import add_replay
 from conformance.cli.report import add_report
+from conformance.cli.sweep import add_sweep
 from conformance.cli.zoo import add_zoo
 
 _DESCRIPTION = """\
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_zoo(commands)
     add_replay(commands)
+    add_sweep(commands)
     add_pack(commands)
     add_profile(commands)
     add_cache(commands)

@@ -72,8 +72,9 @@ def add_blame(commands: Any) -> None:
 
 
 def _blame(arguments: argparse.Namespace) -> int:
-    from conformance.blame import NotInstalled, Side
+    from conformance.blame import Side
     from conformance.errors import HistoryError, ProviderAbsent
+    from conformance.overlay import NotInstalled
 
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -122,7 +123,8 @@ def _found(arguments: argparse.Namespace) -> tuple[Evidence, Attribution]:
 def _elsewhere(
     evidence: Evidence, old: Bundle | None, new: Bundle | None, timeout_s: float
 ) -> Evidence:
-    from conformance.blame import Runtime, Turned, replay_with
+    from conformance.blame import Turned, replay_with
+    from conformance.overlay import NotInstalled, Pin
 
     runtime = evidence.runtime
     if runtime is None or evidence.turn.turned is Turned.SLOW or (old is None and new is None):
@@ -134,9 +136,11 @@ def _elsewhere(
     found = {}
     for version in (runtime.before, runtime.after):
         if version is not None:
-            cells = replay_with(
-                Runtime(runtime.name, version), (old, new), provider, timeout_s, _progress
-            )
+            try:
+                pin = Pin.of(runtime.name, version)
+            except ValueError as error:
+                raise NotInstalled(str(error)) from error
+            cells = replay_with(pin, (old, new), provider, timeout_s, _progress)
             found[version] = (cells[0], cells[1])
     words = {True: "red", False: "green", None: "not judged"}
     notes = [
