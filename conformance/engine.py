@@ -35,6 +35,7 @@ from conformance.judging import judge_failure, judge_success, parity_failure
 from conformance.machine import describe_machine, installed_versions
 from conformance.measuring import Earlier, unchanged
 from conformance.model import (
+    Case,
     FrameworkInfo,
     Judgement,
     Record,
@@ -122,6 +123,11 @@ class Engine:
             **found.evidence,
         )
         return self._kept(record, located, found.bundle, found.findings)
+
+    def adopt(self, case: Case, bundle: Bundle) -> None:
+        """Take a case for converted: ``bundle``, whichever environment made it, is its bundle."""
+        self._bundles[case.key] = bundle
+        self._outcomes.keep(case.key, Converted(None, cached=True))
 
     def close(self) -> None:
         """End the executor's processes."""

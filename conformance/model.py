@@ -198,6 +198,8 @@ class Record:
     explanation: Explanation | None = None
     #: The folder of a failure, relative to the report folder.
     failure_folder: str | None = None
+    #: ONNX Runtime of this test, where it is another than the run's; ``None`` for the run's.
+    runtime: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +279,8 @@ class CaseResult:
     trusted: tuple[str, ...] = ()
     #: See :attr:`TestRef.place`.
     place: str | None = None
+    #: See :attr:`Record.runtime`.
+    runtime: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,26 @@ def test_a_provider_that_ran_part_of_the_graph_is_told(pytester):
     result.stdout.fnmatch_lines(["*50% of*nodes*"])
     page = (pytester.path / "reports" / "index.html").read_text()
     assert page.count("50% of nodes, 1 fell back") >= 1
+
+
+def test_its_rows_join_the_report_of_a_run_on_the_cpu(pytester):
+    """One report with both providers' rows, each with its own verdict, placement and latency."""
+    shutil.copy(Path(__file__).parent / "miniatures.py", pytester.path)
+    pytester.makeini("[pytest]\n")
+    (pytester.path / "zoo.yaml").write_text(
+        "models:\n  - id: honest\n    framework: miniatures:Honest\n"
+        "    source: {factory: 'miniatures:unused'}\n    exporters: [mini]\n    opsets: [18]\n"
+        "    inputs: {spec: {x: {shape: [batch, 3]}}, sets: [{batch: 4}, {batch: 7}]}\n"
+    )
+    cache = ("--zoo-cache-dir", "cache")
+    pytester.runpytest_subprocess("--zoo", "zoo.yaml", "-p", "no:cacheprovider", *cache)
+    command = [sys.executable, "-m", "conformance.cli", "replay", "--run", "latest"]
+    command += ["--provider", "openvino", "--cache-dir", "cache"]
+    subprocess.run(command, cwd=pytester.path, check=True)
+    cases = json.loads((pytester.path / "reports" / "report.json").read_text())["cases"]
+    placements = {case["provider"]: set(case["placement"]) for case in cases}
+    assert placements == {
+        "cpu": {"CPUExecutionProvider"},
+        "openvino": {"OpenVINOExecutionProvider"},
+    }
+    assert all(case["verdict"] == "pass" and case["latency"]["median_ns"] for case in cases)

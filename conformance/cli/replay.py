@@ -27,12 +27,13 @@ def add_replay(commands: Any) -> None:
         "answers with the outputs stored beside it, in ONNX's layout of test data:\n"
         "one .onnx file with test_data_set_N/{input_M,output_M}.pb. Needs no framework.",
         epilog="examples:\n  conformance replay reports/failures/bert-tiny\n"
-        "  conformance replay onnx/backend/test/data/node --json replay.json -q\n\n"
+        "  conformance replay onnx/backend/test/data/node --json replay.json -q\n"
+        "  conformance replay --run latest --provider openvino    as rows of that run's report\n\n"
         "exit code: 0 when all models pass, 1 when one does not, 2 for wrong usage,\n"
         "           a folder without models among it",
     )
     replay.add_argument(
-        "folder", nargs="+", type=Path, metavar="FOLDER", help="searched for models"
+        "folder", nargs="*", type=Path, metavar="FOLDER", help="searched for models"
     )
     replay.add_argument(
         "--provider",
@@ -40,6 +41,27 @@ def add_replay(commands: Any) -> None:
         default="cpu",
         metavar="NAME",
         help=f"execution provider: {', '.join(PROVIDERS)} (default: cpu)",
+    )
+    replay.add_argument(
+        "--run",
+        dest="of_run",
+        metavar="RUN",
+        help="in place of folders: the models of a run, such as latest, on --provider; what comes "
+        "of them joins that run's report",
+    )
+    replay.add_argument(
+        "--report",
+        type=Path,
+        default=Path("reports"),
+        metavar="DIR",
+        help="the report folder of --run (default: reports)",
+    )
+    replay.add_argument(
+        "--cache-dir",
+        type=Path,
+        metavar="DIR",
+        help="where the bundles of --run are (default: $CONFORMANCE_CACHE_DIR, or the user's "
+        "cache folder)",
     )
     for name, default in (("rtol", "1e-3"), ("atol", "1e-7")):
         replay.add_argument(
@@ -80,7 +102,13 @@ def _replay(arguments: argparse.Namespace) -> int:
     from conformance.errors import ProviderAbsent
     from conformance.runtime import require_provider
 
+    if bool(arguments.folder) == bool(arguments.of_run):
+        return refuse("name either folders with models, or a run with --run")
     try:
+        if arguments.of_run:
+            from conformance.cli.join import join_run
+
+            return join_run(arguments)
         for folder in arguments.folder:
             if not folder.is_dir():
                 return refuse(f"{folder} is not a folder")

@@ -71,7 +71,7 @@ def _report(arguments: argparse.Namespace) -> int:
         with warnings.catch_warnings(record=True) as caught:
             wanted = [known[arguments.run_id]] if arguments.run_id else list(known.values())
             run = _newest_readable(wanted)
-            _write(folder, run.header.id, rebuild=arguments.rebuild)
+            write_report(folder, run.header.id, rebuild=arguments.rebuild)
     except HistoryError as error:
         return refuse(error, 1)
     except OSError as error:
@@ -104,7 +104,17 @@ def _newest_readable(paths: list[Path]) -> StoredRun:
     return read_run(paths[0])
 
 
-def _write(folder: Path, run_id: str, *, rebuild: bool) -> None:
+def write_report(folder: Path, run_id: str, *, rebuild: bool = False) -> None:
+    """Write a run's reports to its folder, from its records and its past.
+
+    Args:
+        folder: the report folder.
+        run_id: of the run.
+        rebuild: make the index anew instead of bringing it up to date.
+
+    Raises:
+        HistoryError: when the run cannot be read or a report cannot be written.
+    """
     from conformance.history import (
         changes_since_baseline,
         changes_since_last,

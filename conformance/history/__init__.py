@@ -31,7 +31,13 @@ from conformance.history.merge import merge
 from conformance.history.merge_shards import Merged, merge_shards
 from conformance.history.named import named_run
 from conformance.history.query import EXPORTED, Answer, ask, export_parquet
-from conformance.history.records import RunWriter, StoredRun, read_case, read_run
+from conformance.history.records import (
+    RunWriter,
+    StoredRun,
+    append_records,
+    read_case,
+    read_run,
+)
 from conformance.history.report import load_report
 from conformance.history.series import (
     CaseHistory,
@@ -65,6 +71,7 @@ __all__ = [
     "RunWriter",
     "Shard",
     "StoredRun",
+    "append_records",
     "ask",
     "case_histories",
     "changes_since_baseline",

@@ -133,6 +133,7 @@ def _row(
         mutation=next((r.mutation for r in latest if r.mutation), None),
         explanation=next((r.explanation for r in decisive if r.explanation), None),
         failure_folder=next((r.failure_folder for r in decisive if r.failure_folder), None),
+        runtime=next((r.runtime for r in latest if r.runtime), None),
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
@@ -99,18 +100,9 @@ class RunWriter:
             self._write({"kind": "footer", **to_json(footer)})
 
     def _write(self, line: dict[str, Any]) -> None:
-        rest = json.dumps(line, separators=(",", ":")).encode() + b"\n"
-        whole = self._file.tell()
         try:
-            # a disk that is nearly full takes a part
-            while rest:
-                rest = rest[self._file.write(rest) :]
-            os.fsync(self._file.fileno())
+            _write_whole(self._file, json.dumps(line, separators=(",", ":")).encode() + b"\n")
         except OSError as error:
-            # a later line must not be glued to half of this one
-            with contextlib.suppress(OSError):
-                self._file.truncate(whole)
-                self._file.seek(whole)
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> HistoryError:
@@ -118,6 +110,50 @@ class RunWriter:
             f"{self._path} cannot be written ({error.strerror}): "
             "make room or make it writable, and run again"
         )
+
+
+def append_records(path: Path, records: Sequence[Record]) -> None:
+    """Add records to a run that has ended; each is on disk before the next.
+
+    Args:
+        path: of its JSON lines.
+        records: a later one of a test counts in place of an earlier one.
+
+    Raises:
+        HistoryError: when they cannot be written.
+    """
+    try:
+        with path.open("r+b", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - 1))
+            # a machine that died may have left half a line
+            glue = b"" if file.read(1) == b"\n" else b"\n"
+            for record in records:
+                line = json.dumps({"kind": "record", **to_json(record)}, separators=(",", ":"))
+                _write_whole(file, glue + line.encode() + b"\n")
+                glue = b""
+    except OSError as error:
+        raise HistoryError(f"{path} cannot be written ({error.strerror}): make room") from error
+
+
+def _write_whole(file: BinaryIO, data: bytes) -> None:
+    """Write to an unbuffered file and sync it; nothing of it stays where the disk is full.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    whole, rest = file.tell(), data
+    try:
+        # a disk that is nearly full takes a part
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
+    except OSError:
+        # a later line must not be glued to half of this one
+        with contextlib.suppress(OSError):
+            file.truncate(whole)
+            file.seek(whole)
+        raise
 
 
 def read_run(path: Path) -> StoredRun:

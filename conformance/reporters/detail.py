@@ -90,6 +90,8 @@ def _facts(case: CaseResult, versions: Mapping[str, str]) -> Block:
     if case.placement:
         rows.append(_placed(case, case.placement))
     used = [name for name in (*_OF_ALL, *_PACKAGES.get(case.framework, ())) if name in versions]
+    if case.runtime:
+        rows.append(("ONNX Runtime of this row", case.runtime))
     if used:
         rows.append(("Versions", ", ".join(f"{name} {versions[name]}" for name in used)))
     return blocks.facts(rows)

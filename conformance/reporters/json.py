@@ -29,6 +29,7 @@ _CASE_FIELDS = (
     "mutation",
     "explanation",
     "failure_folder",
+    "runtime",
     "repro",
     "duration_s",
 )

@@ -128,8 +128,8 @@ LATER = {
     "report": {"gate"},
     "plan": {"deselected"},
     "footer": {"gate"},
-    "case": {"mutation", "explanation", "failure_folder", "trusted", "place"},
-    "record": {"mutation", "explanation", "failure_folder"},
+    "case": {"mutation", "explanation", "failure_folder", "trusted", "place", "runtime"},
+    "record": {"mutation", "explanation", "failure_folder", "runtime"},
     "parity": {"decisions", "generalization"},
     "output": {"constant", "noise_sets", "set_aside"},
     "latency": {
