@@ -6,8 +6,10 @@ import json
 import shutil
 import subprocess
 import zipfile
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import onnx  # noqa: TID253 - its test data is what is replayed
 import pytest
 
@@ -16,6 +18,7 @@ from conformance.model import Verdict
 from conformance.overlay import NotInstalled, Pin, overlay
 from conformance.sweep import Cell, Swept
 
+SCHEMA = json.loads(files("conformance").joinpath("schemas/sweep.schema.json").read_text("utf-8"))
 TANH = Path(onnx.__file__).parent / "backend" / "test" / "data" / "pytorch-converted" / "test_Tanh"
 #: Takes the place of ONNX Runtime, and hands everything on to it but for what it gets wrong.
 WRAPPED = """
@@ -73,7 +76,9 @@ def test_a_runtime_that_answers_otherwise_is_found(tmp_path, index, capsys):
     assert lines[1].startswith("  onnxruntime==0.1  ✓ pass")
     assert lines[2].startswith("  onnxruntime==0.2  ✗ fail")
     assert lines[-1].startswith("1 model: 1 with another verdict")
-    (model,) = json.loads(out.read_text())["models"]
+    document = json.loads(out.read_text())
+    jsonschema.validate(document, SCHEMA)
+    (model,) = document["models"]
     assert model["differs"]
     assert [cell["verdict"] for cell in model["cells"]] == ["pass", "fail"]
 

@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
+from importlib.resources import files
 
+import jsonschema
 import pytest
 
 from conformance.cli import main
 
 NOW = version("onnxruntime")
+SCHEMA = json.loads(files("conformance").joinpath("schemas/blame.schema.json").read_text("utf-8"))
 
 
 @pytest.fixture
@@ -38,6 +41,7 @@ def test_only_the_runtime_moved(blame, past, tmp_path):
     assert f"replaying the old bundle under onnxruntime {NOW}" in err
     assert out.splitlines()[-1] == "  confirmed by replaying"
     told = json.loads((tmp_path / "blame.json").read_text())
+    jsonschema.validate(told, SCHEMA)
     assert told["attribution"]["side"] == "runtime"
     assert told["turned"] == "red"
     assert [p["name"] for p in told["environment"]["packages"]] == ["onnxruntime"]
