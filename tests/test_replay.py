@@ -598,8 +598,8 @@ def test_a_crash_of_the_runtime_is_its_models_failure(tmp_path):
         crashed = False
         while not crashed and time.monotonic() < deadline:
             time.sleep(0.05)
-            for server in executor._servers.values():
-                for child in psutil.Process(server.pid).children():
+            for server in list(executor._servers.values()):
+                for child in psutil.Process(server._process.pid).children():
                     if child.cpu_times().user > 0.3:  # it is in the loop by now
                         os.kill(child.pid, signal.SIGSEGV)
                         crashed = True
