@@ -26,7 +26,7 @@ from typing import Any
 import pydantic
 
 from conformance.errors import CorruptBundle
-from conformance.evidence import Noise, Ratio
+from conformance.evidence import Derivation, Noise, Ratio
 from conformance.model import SCHEMA_VERSION, Case, from_json, to_json
 from conformance.paths import file_problem, name_problem, strange_file
 from conformance.redaction import hide_secrets_in
@@ -100,6 +100,8 @@ class BundleManifest:
     speedups: dict[str, Ratio] = field(default_factory=dict)
     probes: tuple[ProbeInfo, ...] = ()
     generation: Generation | None = None
+    #: How it was made of the bundle of its base; ``None`` of the base itself.
+    derivation: Derivation | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -225,7 +227,8 @@ def _told(manifest: BundleManifest) -> dict[str, Any]:
         part |= {key: hide_secrets_in(part[key]) for key in ("args", "config") if key in part}
     for key in ("conversion", "constant_outputs"):
         entry[key] = hide_secrets_in(entry[key])
-    for explained in (entry["tolerance"], entry["mutation"], *entry["expect"]):
+    budgets = entry["budgets"].values()
+    for explained in (entry["tolerance"], entry["mutation"], *budgets, *entry["expect"]):
         explained["reason"] = hide_secrets_in(explained["reason"])
     plain["fp64_unavailable"] = hide_secrets_in(plain["fp64_unavailable"])
     for probe in plain["probes"]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from conformance.bundle import Bundle, DataSet
 from conformance.evidence import ParityReport
 from conformance.generation import compare_generation
+from conformance.parity.budget import held_decision
 from conformance.parity.compare import compare
 from conformance.parity.terms import Terms
 from conformance.shapes import generalization
@@ -46,8 +47,14 @@ def certify(
     generation = bundle.manifest.generation
     if generation is None:
         return report
-    limits = {output.name: output.limit for output in report.outputs}
-    decision = compare_generation(
-        generation, run, data_sets[0].inputs, limits[generation.output] or 0.0
-    )
+    if terms.budget is not None:
+        # along the source's tokens to the last: what counts is how many are chosen alike
+        decision = compare_generation(generation, run, data_sets[0].inputs, float("inf"))
+        decision = replace(decision, ties=0)
+        if decision.problem is None:
+            decision = held_decision(decision, terms.budget)
+    else:
+        limits = {output.name: output.limit for output in report.outputs}
+        accepted = limits[generation.output] or 0.0
+        decision = compare_generation(generation, run, data_sets[0].inputs, accepted)
     return replace(report, decisions=(*report.decisions, decision))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from conformance.bundle import MANIFEST, Bundle
-from conformance.cache import BundleCache, bundle_key
+from conformance.cache import BundleCache, bundle_key, variant_key
 from conformance.entry import Conversion, ZooEntry
 from conformance.errors import StageError
 from conformance.evidence import (
@@ -35,6 +35,7 @@ from conformance.judging import judge_failure, judge_success, parity_failure
 from conformance.machine import describe_machine, installed_versions
 from conformance.measuring import Earlier, unchanged
 from conformance.model import (
+    BASE,
     Case,
     FrameworkInfo,
     Judgement,
@@ -50,6 +51,7 @@ from conformance.outcomes import Converted, Outcomes, Proof, Reported
 from conformance.redaction import hide_secrets, hide_secrets_in
 from conformance.requirements import missing_requirements
 from conformance.tasks import Settings, Tasks
+from conformance.variants import VARIANTS, is_lossy, missing_for
 from conformance.zoo import LocatedCase
 
 
@@ -107,7 +109,7 @@ class Engine:
             owner, last_stage = TestKind.LATENCY, Stage.LATENCY
             failure, latency, took = self._timed(located, found.bundle, ref)
             seconds += took
-        judged = self._judged(located.case.entry, ref, failure, owner, last_stage)
+        judged = self._judged(located.case, ref, failure, owner, last_stage)
         record = Record(
             ref=ref,
             verdict=judged.verdict,
@@ -140,11 +142,12 @@ class Engine:
         conversion, bundle = self._converted(located)
         if bundle is None:
             return _Found(None, conversion.failure, TestKind.EXPORT, Stage.CHECK)
+        made = Stage.CHECK if located.case.variant == BASE else Stage.OPTIMIZE
         key = bundle.path.name if located.case.entry.source.is_pinned else None
         exported = _export_result(bundle, key, cached=conversion.cached)
         evidence: dict[str, Any] = {"export": exported}
         if ref.provider is None:
-            return _Found(bundle, None, TestKind.EXPORT, Stage.CHECK, evidence)
+            return _Found(bundle, None, TestKind.EXPORT, made, evidence)
         proof = self._proved(located, bundle, ref, ref.provider)
         evidence |= {
             "parity": proof.parity,
@@ -161,7 +164,8 @@ class Engine:
         known = self._outcomes.recall(Converted, key)
         if known is not None and (known.failure is not None or key in self._bundles):
             return known, self._bundles.get(key)
-        converted, bundle = self._convert(located)
+        make = self._convert if located.case.variant == BASE else self._vary
+        converted, bundle = make(located)
         # another process of this run may have been the one that made it
         converted = converted if known is None or bundle is None else known
         self._outcomes.keep(key, converted)
@@ -170,29 +174,70 @@ class Engine:
         return converted, bundle
 
     def _convert(self, located: LocatedCase) -> tuple[Converted, Bundle | None]:
-        case, entry = located.case, located.case.entry
+        """The bundle of a conversion, which is that of the base of all variants."""
+        entry = located.case.entry
         info = self._info(entry)
         if missing := missing_requirements(entry, info):
             return Converted(Failure(Verdict.NOT_RUN, Stage.LOAD, missing, None)), None
+        return self._stored(
+            located,
+            lambda: bundle_key(located.case, info, located.zoo_dir, self._settings.seed),
+            lambda out: self._tasks.convert(located, info, out),
+            Stage.EXPORT,
+        )
+
+    def _vary(self, located: LocatedCase) -> tuple[Converted, Bundle | None]:
+        """The bundle of a variant, made of that of its base, which is converted if need be."""
+        variant = VARIANTS[located.case.variant]
+        if missing := missing_for(variant.name):
+            return Converted(Failure(Verdict.NOT_RUN, Stage.OPTIMIZE, missing, None)), None
+        converted, base = self._converted(replace(located, case=located.case.base))
+        if base is None:
+            return converted, None
+        lasting = located.case.entry.source.is_pinned
+
+        def vary(out: Path) -> Completed:
+            completed = self._tasks.vary(located, base, out, lasting=lasting)
+            failure = completed.failure
+            if failure is None or not failure.stage.comes_before(Stage.OPTIMIZE):
+                return completed
+            # it ended before it could say where it was
+            return replace(completed, failure=replace(failure, stage=Stage.OPTIMIZE))
+
+        return self._stored(
+            located,
+            lambda: variant_key(base.path.name, base.manifest.model_digest, variant),
+            vary,
+            Stage.OPTIMIZE,
+        )
+
+    def _stored(
+        self,
+        located: LocatedCase,
+        key: Callable[[], str],
+        work: Callable[[Path], Completed],
+        stage: Stage,
+    ) -> tuple[Converted, Bundle | None]:
+        """The bundle of a key, made by ``work`` where there is none."""
+        case = located.case
 
         def make(out: Path) -> Completed:
             # while the cache's lock was waited for, another process of this run may have failed
             known = self._outcomes.recall(Converted, case.key)
             if known is not None and known.failure is not None:
                 return Completed(None, known.failure)
-            completed = self._tasks.convert(located, info, out)
+            completed = work(out)
             if completed.failure is not None and not (out / MANIFEST).is_file():
                 self._outcomes.keep(case.key, Converted(completed.failure))
             return completed
 
         # a branch of a hub repository can move: what it named is good for this run only
-        lasting = entry.source.is_pinned
+        lasting = case.entry.source.is_pinned
         cache = self._cache if lasting else BundleCache(self._shared / "unpinned")
         try:
-            key = bundle_key(case, info, located.zoo_dir, self._settings.seed)
-            bundle, completed = cache.get_or_make(key, make)
+            bundle, completed = cache.get_or_make(key(), make)
         except (OSError, StageError) as error:
-            return Converted(failure_of(error, Stage.EXPORT)), None
+            return Converted(failure_of(error, stage)), None
         if bundle is None:
             return Converted(completed.failure if completed else None), None
         # a process that ended badly after it had left a bundle was timing the model: the
@@ -213,6 +258,9 @@ class Engine:
             return Proof(None, None, completed.failure)
         report = from_json(ParityReport, completed.value["parity"])
         proof = Proof(report, completed.value["placement"], parity_failure(report))
+        if is_lossy(located.case.variant):
+            # what a budget accepts is no error to look for, and dwarfs what a mutant changes
+            return proof
         if proof.failure is None and self._settings.mutants:
             proof = self._mutated(proof, located, bundle, provider)
         if self._settings.explain or self._is_news(located.case.entry, ref, proof.failure):
@@ -342,7 +390,7 @@ class Engine:
 
     def _judged(
         self,
-        entry: ZooEntry,
+        case: Case,
         ref: TestRef,
         failure: Failure | None,
         owner: TestKind,
@@ -351,13 +399,17 @@ class Engine:
         """``owner`` is the test that answers for ``failure``.
 
         A dependent points at its owner when that has reported, and reports in its place
-        when it was not selected: a failure is told once, and never lost.
+        when it was not selected: a failure is told once, and never lost. A variant depends on
+        the conversion of its base.
         """
+        entry = case.entry
         if failure is None:
             return judge_success(entry, ref, last_stage)
-        blocker = ref.case if owner is TestKind.EXPORT else ref.id
+        blocker = own = ref.case if owner is TestKind.EXPORT else ref.id
+        if owner is TestKind.EXPORT and failure.stage.comes_before(Stage.OPTIMIZE):
+            blocker = case.base.key
         told = self._outcomes.recall(Reported, f"{owner} of {blocker}")
-        if ref.test is not owner and told is not None:
+        if (ref.test, own) != (owner, blocker) and told is not None:
             reason = f"not run, {owner} of {blocker} is {told.text}"
             return Judgement(Verdict.NOT_RUN, failure.stage, shorten(reason))
         judged = judge_failure(entry, ref, failure, require=self._settings.require)
@@ -387,4 +439,5 @@ def _export_result(bundle: Bundle, key: str | None, *, cached: bool) -> ExportRe
         fp64_unavailable=manifest.fp64_unavailable,
         bundle=key,
         model_digest=manifest.model_digest,
+        derivation=manifest.derivation,
     )

@@ -27,7 +27,15 @@ Dtype = Literal[
     "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "string"
 ]
 StageName = Literal[
-    "load", "inputs", "reference", "export", "check", "session", "parity", "latency"
+    "load",
+    "inputs",
+    "reference",
+    "export",
+    "check",
+    "optimize",
+    "session",
+    "parity",
+    "latency",
 ]
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -261,6 +269,23 @@ class Tolerance(Strict):
         return self.rtol is not None or self.atol is not None
 
 
+class Budget(Strict):
+    """What a lossy variant of this model may lose, where its default does not fit."""
+
+    min_snr_db: Annotated[float, Field(gt=0)] | None = None
+    """Least signal-to-noise ratio of each float output against the source, in dB."""
+    min_agreement: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Least share of decisions (labels, best scores, neighbours, tokens) that stay the same."""
+    reason: Annotated[str, Field(min_length=1)]
+    """Why the default does not fit."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.min_snr_db is None and self.min_agreement is None:
+            raise ValueError("a budget needs 'min_snr_db' or 'min_agreement'")
+        return self
+
+
 class Mutation(Strict):
     """How sensitive the check has to be, where ``--zoo-mutate`` asks."""
 
@@ -313,6 +338,8 @@ class Expectation(Strict):
     """Only under this exporter."""
     opset: int | None = None
     """Only at this opset."""
+    variant: str | None = None
+    """Only of this variant."""
     provider: str | None = None
     """Only on this provider."""
 
@@ -347,7 +374,9 @@ class ZooEntry(Strict):
     opsets: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
     """ONNX opsets to export; default: the framework's own."""
     variants: Annotated[tuple[str, ...], Field(min_length=1)] = ("fp32",)
-    """Forms of the converted model to check."""
+    """Forms of the converted model to check; all others are made from ``fp32``."""
+    budgets: dict[str, Budget] = {}
+    """What lossy variants may lose, by their names, where the defaults do not fit."""
     providers: Annotated[tuple[str, ...], Field(min_length=1)] = ("cpu",)
     """Execution providers to run on."""
     conversion: dict[str, JsonValue] = {}

@@ -59,6 +59,19 @@ class UnusedInput(StageError):
     verdict = Verdict.VACUOUS
 
 
+class VariantError(StageError):
+    """A variant could not be made of a converted model, or is no longer that model."""
+
+    stage = Stage.OPTIMIZE
+
+
+class NothingChanged(StageError):
+    """A lossy variant computes as its base does: to prove it says nothing about its name."""
+
+    stage = Stage.OPTIMIZE
+    verdict = Verdict.VACUOUS
+
+
 class SessionError(StageError):
     """ONNX Runtime could not create a session or run it."""
 

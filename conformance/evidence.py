@@ -6,7 +6,7 @@ itself. Errors are absolute, in the unit of the output, unless a name says other
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -32,7 +32,8 @@ class OutputParity:
     name: str
     dtype: str
     shape: tuple[int, ...]
-    #: "fp64-referenced", "declared" or "exact"; which rule set :attr:`limit`.
+    #: "fp64-referenced", "declared", "budget" or "exact"; which rule set :attr:`limit`. By
+    #: "budget", that is a root mean square error, or the share of elements that may differ.
     rule: str
     #: Why the fp64-referenced rule could not be used; ``None`` where it was.
     rule_reason: str | None
@@ -292,6 +293,30 @@ class LatencyResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Derivation:
+    """How a variant was made of its base, and what became of it beside the base."""
+
+    #: Tool and settings, in words.
+    how: str
+    #: Time that the tool took, in seconds.
+    seconds: float
+    base_size_bytes: int
+    base_nodes: int
+    #: Op type to number of nodes by which the variant computes in its own way: quantized ones,
+    #: fused ones, ones in fewer bits.
+    own_nodes: dict[str, int] = field(default_factory=dict)
+    #: Op type to number of nodes that still compute with float32 weights, or give float32; of
+    #: lossy variants.
+    kept_fp32: dict[str, int] = field(default_factory=dict)
+    #: By provider, time of the base over that of the variant, timed in alternation.
+    speedups: dict[str, Ratio] = field(default_factory=dict)
+    #: Key of the base's bundle in the cache.
+    base_bundle: str | None = None
+    #: Class of the hardware that it was made on, where that makes a difference.
+    hardware: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ExportResult:
     """What a conversion produced and what it cost."""
 
@@ -308,6 +333,8 @@ class ExportResult:
     bundle: str | None = None
     #: SHA-256 over the digests of the model's files.
     model_digest: str | None = None
+    #: How it was made of the base; ``None`` of the base itself.
+    derivation: Derivation | None = None
 
 
 class MutantFate(StrEnum):

@@ -117,7 +117,7 @@ def unmatched(cases: Iterable[Case], rows: Iterable[CaseResult]) -> list[tuple[s
         for provider in case.entry.providers:
             row = by_id.get(case.id_on(provider))
             for number, expectation in enumerate(case.entry.expect):
-                if concerns(expectation, case.exporter, case.opset, provider):
+                if concerns(expectation, case.exporter, case.opset, case.variant, provider):
                     found = standing(expectation, row) if row else Standing.UNKNOWN
                     seen.setdefault((case.entry.id, number), set()).add(found)
                     known[case.entry.id, number] = expectation
@@ -159,7 +159,9 @@ def _was_met(expectation: Expectation, row: CaseResult) -> bool:
 
 def _expectations(entry: ZooEntry, ref: TestRef) -> list[Expectation]:
     """The known failures that concern this test's case, at whichever stage."""
-    return [e for e in entry.expect if concerns(e, ref.exporter, ref.opset, ref.provider)]
+    return [
+        e for e in entry.expect if concerns(e, ref.exporter, ref.opset, ref.variant, ref.provider)
+    ]
 
 
 def _accepts(

@@ -25,7 +25,7 @@ from conformance.machine import hardware_class, latency_software
 from conformance.model import Stage, from_json, to_json
 from conformance.tensors import Arrays
 
-_MODEL, _EARLIER, _SOURCE = "model", "earlier model", "source"
+_MODEL, _EARLIER, _SOURCE, _BASE = "model", "earlier model", "source", "base"
 #: Pairs of fresh sessions that have to confirm that a model became slower or faster.
 _CONFIRMATIONS = 6
 #: Sessions are created anew, for their median, until this is spent, but at most so often.
@@ -205,6 +205,35 @@ def against_source(
         alone = latency.interleave({_SOURCE: source}, seed=0, plan=_SOURCE_PLAN).samples
         medians.append(latency.quantile_ns(alone[_SOURCE].runs, 0.5))
     return int(np.median(medians)), speedups
+
+
+def against_base(
+    base: Path, variant: Path, providers: Sequence[str], feeds: Arrays
+) -> dict[str, Ratio]:
+    """Time a variant in alternation with the model that it was made of, one thread each.
+
+    Args:
+        base: the ONNX file that the variant was made of.
+        variant: the ONNX file of the variant.
+        providers: on which they are timed; those that are absent or refuse either are left out.
+        feeds: input name to array.
+
+    Returns:
+        By provider, how many times as fast as its base the variant is.
+    """
+    speedups: dict[str, Ratio] = {}
+    for provider in providers:
+        calls: dict[str, Callable[[], object]] = {}
+        try:
+            for name, model in ((_MODEL, variant), (_BASE, base)):
+                subject = _Subject(model, provider, 1, feeds)
+                calls[name] = subject.call(subject.session()[1])
+                calls[name]()
+        except (ProviderAbsent, SessionError):
+            continue  # reported by the stage that is about sessions
+        samples = latency.interleave(calls, seed=0, plan=_SOURCE_PLAN).samples
+        speedups[provider] = latency.ratio_of(latency.log_ratios(samples[_BASE], samples[_MODEL]))
+    return speedups
 
 
 def _comparable(earlier: Earlier | None, entry: ZooEntry) -> Earlier | None:

@@ -8,7 +8,7 @@ serialises to plain JSON (:func:`to_json`) and is read back with its types check
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -24,6 +24,8 @@ from conformance.evidence import (
 )
 from conformance.gate_result import GateResult
 
+#: The variant that is the model as the exporter wrote it; all others are made from it.
+BASE = "fp32"
 #: Version of every on-disk format this package writes (records, bundles, reports).
 SCHEMA_VERSION = 1
 
@@ -36,9 +38,16 @@ class Stage(StrEnum):
     REFERENCE = "reference"
     EXPORT = "export"
     CHECK = "check"
+    #: A variant is made from the converted model.
+    OPTIMIZE = "optimize"
     SESSION = "session"
     PARITY = "parity"
     LATENCY = "latency"
+
+    def comes_before(self, other: Stage) -> bool:
+        """Whether the pipeline takes this step before another."""
+        order = list(Stage)
+        return order.index(self) < order.index(other)
 
 
 class Verdict(StrEnum):
@@ -124,6 +133,11 @@ class Case:
         """Stable, readable identity, such as ``pytorch/cnn@dynamo-op18-fp32``."""
         label = self.entry.framework_label
         return f"{label}/{self.entry.id}@{self.exporter}-op{self.opset}-{self.variant}"
+
+    @property
+    def base(self) -> Case:
+        """The conversion that the variant of this case is made of; itself for the base."""
+        return replace(self, variant=BASE)
 
     def id_on(self, provider: str) -> str:
         """Identity of this case on one execution provider: ``<key>-<provider>``."""

@@ -128,12 +128,13 @@ def prove(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         data_sets = list(bundle.data_sets())
     except CorruptBundle as error:
         raise ParityError(str(error)) from error
-    session, answers, placement = runtime.run_profiled(
-        bundle.model_path,
-        payload["provider"],
-        [d.inputs for d in data_sets],
-        prepack=bundle.manifest.size_bytes < runtime.PROVEN_UNPACKED_BYTES,
-    )
+    with runtime.with_kernels_for(bundle.manifest.case.variant, payload["provider"]):
+        session, answers, placement = runtime.run_profiled(
+            bundle.model_path,
+            payload["provider"],
+            [d.inputs for d in data_sets],
+            prepack=bundle.manifest.size_bytes < runtime.PROVEN_UNPACKED_BYTES,
+        )
     progress.enter(Stage.PARITY)
     terms = terms_for(ZooEntry.model_validate(payload["entry"]), bundle.manifest)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -29,6 +30,12 @@ def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
                 f"{requirement.name} {found} is not {requirement.specifier}: pip install '{text}'"
             )
     return None
+
+
+def missing_distributions(names: Iterable[str]) -> str | None:
+    """Which of some distributions are not installed, as a sentence; None if all are."""
+    absent = [name for name in names if installed_version(name) is None]
+    return f"{', '.join(absent)} not installed: pip install {' '.join(absent)}" if absent else None
 
 
 @cache

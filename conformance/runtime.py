@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from conformance.tensors import Arrays
 PROVEN_UNPACKED_BYTES = 1 << 30
 #: Severity below which ONNX Runtime stays silent: 3 shows errors only.
 _LOG_SEVERITY = 3
+#: ONNX Runtime's exception where none of a provider's kernels fits a node.
+_NO_KERNEL = "NotImplemented"
 
 
 def require_provider(provider: str) -> str:
@@ -38,6 +41,23 @@ def require_provider(provider: str) -> str:
             f"(it has {', '.join(available)}); install the onnxruntime wheel that carries it"
         )
     return name
+
+
+@contextmanager
+def with_kernels_for(variant: str, provider: str) -> Iterator[None]:
+    """Tell a provider without kernels for bfloat16 from a model that is refused for itself.
+
+    Raises:
+        ProviderAbsent: where a model in bfloat16 is refused for want of a kernel.
+    """
+    try:
+        yield
+    except SessionError as error:
+        if variant == "bf16" and type(error.__cause__).__name__ == _NO_KERNEL:
+            raise ProviderAbsent(
+                f"{PROVIDERS[provider]} here cannot compute in bf16: {error}"
+            ) from error
+        raise
 
 
 def create_session(  # noqa: PLR0913 - ONNX Runtime's switches, each by its name

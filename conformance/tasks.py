@@ -63,6 +63,25 @@ class Tasks:
         payload = {**self._source(located), "out": str(out)}
         return self._run("pipeline:convert", located, located.case.key, payload, _preload(info))
 
+    def vary(self, located: LocatedCase, base: Bundle, out: Path, *, lasting: bool) -> Completed:
+        """Leave the case's variant of a bundle in ``out``.
+
+        Args:
+            located: the case, of a variant.
+            base: the bundle of its conversion.
+            out: an empty folder.
+            lasting: whether the base's bundle outlives the run, so that it is worth naming.
+        """
+        payload = {
+            "case": to_json(located.case),
+            "zoo_dir": str(located.zoo_dir),
+            "base": str(base.path),
+            "lasting": lasting,
+            "out": str(out),
+        }
+        preload = (*_RUNTIME_PRELOAD, "conformance.varying")
+        return self._run("varying:vary", located, located.case.key, payload, preload)
+
     def prove(self, located: LocatedCase, bundle: Bundle, provider: str) -> Completed:
         """Compare: ``parity`` and ``placement``."""
         return self._on(located, bundle, provider, "pipeline:prove")

@@ -12,11 +12,12 @@ from conformance.zoo import LocatedCase
 HERE = Path(__file__).parent
 
 
-def located(adapter, **more):
+def located(adapter, variant="fp32", **more):
     """The case of one miniature, as a zoo in this folder would hold it.
 
     Args:
         adapter: a class of :mod:`miniatures`, or ``module:Class``.
+        variant: of the case, and of the entry beside its base.
         more: further keys of the entry.
     """
     module, _, name = adapter.rpartition(":")
@@ -34,10 +35,11 @@ def located(adapter, **more):
                 for key in ("inputs", "dynamic", "task", "constant_outputs")
                 if hasattr(kind, key)
             },
+            "variants": list(dict.fromkeys(("fp32", variant))),
             **more,
         }
     )
-    return LocatedCase(Case(entry, "mini", 18, "fp32"), HERE / "zoo.yaml", 1, HERE)
+    return LocatedCase(Case(entry, "mini", 18, variant), HERE / "zoo.yaml", 1, HERE)
 
 
 def ref(case, test, provider="cpu"):
@@ -47,5 +49,6 @@ def ref(case, test, provider="cpu"):
     identity = key if provider is None else f"{key}-{provider}"
     entry = case.case.entry
     return TestRef(
-        test, identity, key, entry.id, "mini", None, (), "mini", 18, "fp32", provider, "repeat"
-    )
+        test, identity, key, entry.id, "mini", None, (), "mini", 18, case.case.variant, provider,
+        "repeat",
+    )  # fmt: skip

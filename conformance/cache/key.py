@@ -13,24 +13,28 @@ from packaging.requirements import Requirement
 
 import conformance
 from conformance.entry import ZooEntry
+from conformance.machine import hardware_class
 from conformance.model import Case, FrameworkInfo
 from conformance.requirements import installed_version
 from conformance.sources.local import local_files
+from conformance.variants import Variant
 
 #: Entry fields that change what a conversion produces; the others only judge it.
 _CONVERSION_FIELDS = {"framework", "source", "inputs", "dynamic", "conversion", "task"}
 #: The code of this package that decides what a bundle holds.
 ENGINE = (
-    *("adapters", "sources", "variants"),
+    *("adapters", "sources"),
     *("bundle.py", "generation.py", "inputs.py", "latency", "measuring.py", "onnx_check.py"),
     *("parity/noise.py", "pipeline.py", "reference.py", "shapes", "tensors.py"),
 )
+#: The code that makes a variant of a bundle; what the bundle holds is in its own key.
+_VARYING = ("bundle.py", "onnx_check.py", "variants", "varying.py")
 
 
 def bundle_key(case: Case, info: FrameworkInfo, zoo_dir: Path, seed: int) -> str:
     """SHA-256 over everything that decides what a conversion produces.
 
-    That is the entry's conversion fields, exporter, opset, variant and seed; the digests of
+    That is the entry's conversion fields, exporter, opset and seed; the digests of
     local files and of the packages that its factories come from; the conversion code of
     this package; and the versions of the packages that take part.
 
@@ -52,6 +56,27 @@ def bundle_key(case: Case, info: FrameworkInfo, zoo_dir: Path, seed: int) -> str
             [path.name, _tree_digest(path, everything=True)] for path in local_files(entry, zoo_dir)
         ],
         "versions": versions_of(_distributions(entry, info)),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def variant_key(base: str, base_digest: str, variant: Variant) -> str:
+    """SHA-256 over everything that decides what becomes of a bundle as a variant.
+
+    That is the base's key and the digest of its model, the variant with its parameters, the
+    code that makes it, the versions of the packages that take part and, where it matters,
+    the class of the hardware.
+
+    Raises:
+        OSError: when a file cannot be read.
+    """
+    package = Path(conformance.__file__).parent
+    parts = {
+        "base": [base, base_digest],
+        "variant": [variant.name, dict(variant.parameters)],
+        "code": [[name, _tree_digest(package / name)] for name in _VARYING],
+        "versions": versions_of((*variant.distributions, "numpy", "onnx", "onnxruntime")),
+        "hardware": hardware_class() if variant.by_hardware else None,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

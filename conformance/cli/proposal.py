@@ -20,7 +20,7 @@ from conformance.zoo.decoding import HOSTILE
 from conformance.zoo.edit import Change, Selectors
 from conformance.zoo.expectations import BEFORE_PROVIDERS, Place, concerns
 
-_SELECTORS = ("exporter", "opset", "provider")
+_SELECTORS = ("exporter", "opset", "variant", "provider")
 #: What differs from run to run: paths, addresses, and numbers that are no part of a name.
 _VARYING = re.compile(
     r"(?:\w:|~|\.{1,2})?[\\/][\w.+-]+(?:[\\/][\w.+-]*)*"  # /tmp/x, ./x, C:\x
@@ -129,7 +129,7 @@ def _outdated(entry: _Entry) -> tuple[set[int], dict[int, Selectors], list[str]]
         found = {
             place: standing(known, row) if row is not None else Standing.UNKNOWN
             for place, row in entry.rows.items()
-            if concerns(known, place.exporter, place.opset, place.provider)
+            if concerns(known, *place)
         }
         gone = [place for place, state in found.items() if state is Standing.GONE]
         kept = [place for place, state in found.items() if state is not Standing.GONE]
@@ -146,7 +146,7 @@ def _outdated(entry: _Entry) -> tuple[set[int], dict[int, Selectors], list[str]]
             gone_from = ", ".join(dict.fromkeys(map(str, gone)))
             notes.append(
                 f"expect[{number}] ({known.reason}) no longer holds for {gone_from}, and no one "
-                "exporter, opset or provider tells those cases from the others"
+                "exporter, opset, variant or provider tells those cases from the others"
             )
     return remove, narrow, notes
 
@@ -177,7 +177,7 @@ def _new(entry: _Entry, run: str) -> tuple[list[Expectation], list[str]]:
         if selected is None:
             notes.append(
                 f"fails at {stage} ({text}) for {', '.join(map(str, failing))}, and no exporter, "
-                "opset or provider tells those cases from the others"
+                "opset, variant or provider tells those cases from the others"
             )
             continue
         reason = _one_line(bare_reason(next(iter(failing.values()))))
@@ -196,15 +196,13 @@ def _new(entry: _Entry, run: str) -> tuple[list[Expectation], list[str]]:
 def _is_known(entry: ZooEntry, place: Place, row: CaseResult) -> bool:
     """Whether the zoo has learned of a failure since the run."""
     return any(
-        concerns(known, place.exporter, place.opset, place.provider)
-        and standing(known, row) is Standing.MET
-        for known in entry.expect
+        concerns(known, *place) and standing(known, row) is Standing.MET for known in entry.expect
     )
 
 
 def _names(stage: str) -> tuple[str, ...]:
     """What tells cases apart that fail at ``stage``."""
-    return _SELECTORS[:2] if stage in BEFORE_PROVIDERS else _SELECTORS
+    return _SELECTORS[:-1] if stage in BEFORE_PROVIDERS else _SELECTORS
 
 
 def _select(

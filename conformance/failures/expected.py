@@ -17,6 +17,7 @@ from conformance.parity.terms import Terms, terms_for
 from conformance.parity.tolerance import DEFAULT_ATOL, DEFAULT_RTOL, ONNX_ATOL, ONNX_RTOL
 from conformance.providers import PROVIDERS
 from conformance.tensors import read_tensors
+from conformance.variants import is_lossy
 
 #: Name of the file.
 EXPECTED = "repro.json"
@@ -113,6 +114,8 @@ def limits_of(
             # without finite values there is no limit, and nothing passes
             known = -1.0 if output.limit is None else output.limit
             limit |= {"limit": known, "elsewhere": {}}
+        elif output.rule == "budget":
+            limit |= {"limit": output.limit}
         aside = found[output.name].set_aside if output.name in found else 0
         listed.append({**limit, "set_aside": aside})
     return listed
@@ -131,6 +134,8 @@ def shows_in_numbers(record: Record, probes: Sequence[ProbeInfo]) -> bool:
 def _failing_probes(bundle: Bundle, record: Record | None) -> list[ProbeInfo]:
     """The probes at whose shapes the conversion fails."""
     report: ParityReport | None = None if record is None else record.parity
+    if is_lossy(bundle.manifest.case.variant):
+        return []  # a budget is a mean over the data sets
     if report is None or report.generalization is None:
         return []
     failing = {(p.axis, p.size) for p in report.generalization.probes if p.problem}

@@ -125,6 +125,8 @@ def judge(
     folder: Path, output: dict[str, Any], place: int, given: list[tuple[str, np.ndarray]]
 ) -> tuple[str, bool]:
     """One output on all data: what to print, and whether it is beyond its limit."""
+    if output["rule"] == "budget":
+        return judge_mean(folder, output, place, given)
     rule, worst, rows = output["rule"], (-1.0, ""), 0
     for name, got in given:
         home = folder / "reference_fp64" / name if rule == "fp64-referenced" else folder / name
@@ -150,6 +152,37 @@ def judge(
     if rows <= output["set_aside"]:
         return f"{worst[1]}; {rows} rows set aside as ties", False
     return f"{worst[1]}  BEYOND", True
+
+
+def judge_mean(
+    folder: Path, output: dict[str, Any], place: int, given: list[tuple[str, np.ndarray]]
+) -> tuple[str, bool]:
+    """As judge, of a lossy variant: by root mean square error, or by the share that differs."""
+    errors, what = [], "root mean square error"
+    for name, got in given:
+        source = list(read_tensors(folder / name, "output").values())[place]
+        exact = folder / "reference_fp64" / name
+        if kind(got) != kind(source) or got.shape != source.shape:
+            return (
+                f"{kind(got)}{got.shape} on {name}, expected {kind(source)}{source.shape}  BEYOND",
+                True,
+            )
+        if got.dtype.kind == "f":
+            home = exact if exact.is_dir() else folder / name
+            want = list(read_tensors(home, "output").values())[place].astype(np.float64)
+            errors.append(np.square(got.astype(np.float64) - want).ravel())
+        else:
+            what = "share that differs"
+            errors.append(np.asarray(source != got, dtype=np.float64).ravel())
+    pooled = np.concatenate(errors)
+    mean = float(np.mean(pooled)) if pooled.size else 0.0
+    if what == "root mean square error":
+        mean **= 0.5
+    within = mean <= output["limit"]
+    return (
+        f"{what} {mean:.3g}, limit {output['limit']:.3g}{'' if within else '  BEYOND'}",
+        not within,
+    )
 
 
 def accepted(output: dict[str, Any], name: str, want: np.ndarray) -> np.ndarray:

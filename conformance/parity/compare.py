@@ -11,6 +11,7 @@ from dataclasses import replace
 from conformance.bundle import DataSet
 from conformance.evidence import ParityReport
 from conformance.parity.answers import Answers, Finding, dtype_name
+from conformance.parity.budget import held_decision
 from conformance.parity.decisions import compare_decisions
 from conformance.parity.exact import compare_exactly
 from conformance.parity.floats import compare_floats, judge_floats
@@ -82,11 +83,11 @@ def _compared(
     if all(name in terms.constant for name in expected_names):
         vacuous = "every output is declared constant: nothing reacts to the inputs"
         results = tuple(replace(result, vacuous=vacuous) for result in results)
+    decisions = compare_decisions(findings, terms.task)
+    if terms.budget is not None:
+        decisions = tuple(held_decision(decision, terms.budget) for decision in decisions)
     return ParityReport(
-        outputs=results,
-        data_sets=len(data_sets),
-        problems=problems,
-        decisions=compare_decisions(findings, terms.task),
+        outputs=results, data_sets=len(data_sets), problems=problems, decisions=decisions
     )
 
 

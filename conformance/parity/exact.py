@@ -9,10 +9,12 @@ import numpy as np
 
 from conformance.evidence import OutputParity
 from conformance.parity.answers import Answers, Finding, Flips, Mask, Ties
+from conformance.parity.budget import favourite_passes, judge_shares
 from conformance.parity.guards import held_constant
 from conformance.parity.reaction import unresponsive
 from conformance.parity.terms import Terms
 from conformance.parity.ties import flips_of, ties_among
+from conformance.variants import Allowance
 
 
 def compare_exactly(answers: Answers, terms: Terms, floats: Sequence[Finding]) -> Finding:
@@ -31,6 +33,8 @@ def compare_exactly(answers: Answers, terms: Terms, floats: Sequence[Finding]) -
     differs = np.asarray(want != got, dtype=bool)
     flips = flips_of(answers, floats)
     ties = ties_among(answers, answers.rows_with(differs), flips)
+    if terms.budget is not None:
+        return _by_budget(answers, terms, terms.budget, differs, ties)
     if ties.aside.any():
         differs &= ~answers.elements_of(ties.aside)
     count = int(np.count_nonzero(differs))
@@ -51,6 +55,21 @@ def compare_exactly(answers: Answers, terms: Terms, floats: Sequence[Finding]) -
     if constant is not None:
         result = held_constant(answers, result, None, constant)
     return Finding(answers, result, ties=ties)
+
+
+def _by_budget(
+    answers: Answers, terms: Terms, budget: Allowance, differs: Mask, ties: Ties
+) -> Finding:
+    """By the share of elements that differ: of a few percent, ties make no difference."""
+    result = judge_shares(answers.result(), differs, budget)
+    if differs.any():
+        result = replace(result, worst=answers.worst(int(np.argmax(differs))))
+    ties = replace(ties, aside=np.zeros_like(ties.aside), too_many=None)
+    constant = terms.constant.get(answers.name)
+    if constant is not None:
+        return Finding(answers, held_constant(answers, result, None, constant), ties=ties)
+    vacuous = unresponsive(answers, None) or favourite_passes(answers, budget)
+    return Finding(answers, replace(result, vacuous=vacuous), ties=ties)
 
 
 def _largest_difference(want: np.ndarray, got: np.ndarray, differs: Mask) -> float | None:

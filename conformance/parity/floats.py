@@ -10,6 +10,7 @@ import numpy as np
 from conformance.evidence import OutputParity
 from conformance.parity import guards, metrics
 from conformance.parity.answers import Answers, Finding, Float64Array, Mask, Ties, pool
+from conformance.parity.budget import constant_passes, held_to_budget
 from conformance.parity.errors import Largest, largest_error, largest_magnitude
 from conformance.parity.reaction import unresponsive
 from conformance.parity.terms import Terms
@@ -34,7 +35,10 @@ def compare_floats(answers: Answers, terms: Terms) -> Finding:
         return finding
     result = _measured(finding.result, answers, finding.ties)
     constant = terms.constant.get(answers.name)
-    return replace(finding, result=_judged(answers, result, finding.accepted, constant))
+    result = _judged(answers, result, finding.accepted, constant)
+    if terms.budget is not None and constant is None and result.vacuous is None:
+        result = replace(result, vacuous=constant_passes(answers, terms.budget))
+    return replace(finding, result=result)
 
 
 def judge_floats(answers: Answers, terms: Terms) -> Finding:
@@ -53,8 +57,10 @@ def judge_floats(answers: Answers, terms: Terms) -> Finding:
         if not (finite_source & finite_got).all():
             return _non_finite(answers, finite_source, finite_got)
     if answers.fp64 is None or answers.margins is not None or terms.tolerance.declared:
-        return _by_element(answers, terms)
-    return _by_one_limit(answers, terms, error, own.error)
+        finding = _by_element(answers, terms)
+    else:
+        finding = _by_one_limit(answers, terms, error, own.error)
+    return finding if terms.budget is None else held_to_budget(finding, terms.budget)
 
 
 def _non_finite(answers: Answers, finite_source: Mask, finite_got: Mask) -> Finding:

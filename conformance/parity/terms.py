@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from conformance.bundle import BundleManifest
 from conformance.entry import Tolerance, ZooEntry
 from conformance.evidence import Noise
+from conformance.variants import Allowance, allowance_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Terms:
     constant: Mapping[str, str] = field(default_factory=dict)
     #: What the model is for, as the zoo says: decides which decisions are compared.
     task: str | None = None
+    #: What a lossy variant may lose; ``None`` where :attr:`tolerance` is what decides.
+    budget: Allowance | None = None
 
 
 def terms_for(entry: ZooEntry, manifest: BundleManifest) -> Terms:
@@ -38,4 +41,12 @@ def terms_for(entry: ZooEntry, manifest: BundleManifest) -> Terms:
         noise=manifest.noise,
         constant=entry.constant_outputs,
         task=entry.task,
+        budget=_budget(entry, manifest.case.variant),
     )
+
+
+def _budget(entry: ZooEntry, variant: str) -> Allowance | None:
+    own = entry.budgets.get(variant)
+    if own is None:
+        return allowance_of(variant)
+    return allowance_of(variant, min_snr_db=own.min_snr_db, min_agreement=own.min_agreement)

@@ -194,7 +194,11 @@ def replay_bundle(payload: Mapping[str, Any], progress: Progress) -> dict[str, A
             raise ParityError(f"{bundle.path} has no data sets: there is nothing to compare")
         progress.enter(Stage.SESSION)
         inputs = [data_set.inputs for data_set in data_sets]
-        with _helpful(bundle.model_path):
+        variant = bundle.manifest.case.variant
+        with (
+            _helpful(bundle.model_path),
+            runtime.with_kernels_for(variant, payload["provider"]),
+        ):
             session, answers, placement = runtime.run_profiled(
                 bundle.model_path, payload["provider"], inputs
             )

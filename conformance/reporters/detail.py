@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from conformance.evidence import Derivation
 from conformance.model import CaseResult, RunReport, TrendPoint
 from conformance.reporters import blocks, evidence, timing, wording
 from conformance.reporters.blocks import Block, Parts, Text
@@ -83,6 +84,8 @@ def _facts(case: CaseResult, versions: Mapping[str, str]) -> Block:
             ("Export", f"{wording.elapsed(export.export_seconds)}{cached}"),
             ("Model", f"{wording.size(export.size_bytes)}, {export.nodes} nodes"),
         ]
+        if export.derivation:
+            rows += _variant(case, export.derivation, export.size_bytes)
         if export.peak_rss_bytes:
             rows.append(("Peak memory of export", wording.size(export.peak_rss_bytes)))
         if export.fp64_unavailable:
@@ -95,6 +98,20 @@ def _facts(case: CaseResult, versions: Mapping[str, str]) -> Block:
     if used:
         rows.append(("Versions", ", ".join(f"{name} {versions[name]}" for name in used)))
     return blocks.facts(rows)
+
+
+def _variant(case: CaseResult, derivation: Derivation, size_bytes: int) -> list[tuple[str, Text]]:
+    """How a variant was made, and what it is beside its base."""
+    rows: list[tuple[str, Text]] = [
+        ("Variant", f"{derivation.how} ({wording.elapsed(derivation.seconds)})"),
+        ("Beside fp32", wording.derivation_phrase(derivation, size_bytes, case.provider)),
+        ("Nodes of its own", wording.op_counts(derivation.own_nodes) or "none"),
+    ]
+    if derivation.kept_fp32:
+        rows.append(("Nodes kept in fp32", wording.op_counts(derivation.kept_fp32)))
+    if derivation.hardware:
+        rows.append(("Made on", [blocks.code(derivation.hardware)]))
+    return rows
 
 
 def _placed(case: CaseResult, placement: Mapping[str, int]) -> tuple[str, Text, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from conformance.evidence import (
     BaselineLatency,
+    Derivation,
     LatencyResult,
     OutputParity,
     ParityReport,
@@ -148,9 +150,25 @@ def output_phrase(output: OutputParity) -> str:
         return "differs"
     if output.rule == "exact" or output.ratio is None:
         return "exact" if output.rule == "exact" else NOTHING
+    if output.rule == "budget":
+        return _budget_phrase(output)
     if output.noise and output.noise_ratio is not None and output.limit is not None:
         return f"{times(output.noise_ratio)} noise, limit {times(output.limit / output.noise)}"
     return f"{two_digits(output.ratio)} of limit"
+
+
+def _budget_phrase(output: OutputParity) -> str:
+    """``SNR 38 dB, budget 20 dB``; of labels, ``98 % same, budget 90 %``."""
+    if output.limit is None or output.ratio is None:
+        return NOTHING
+    if output.rmse is None:
+        share = 100 * (1 - output.ratio * output.limit)
+        return f"{share:.3g} % same, budget {100 * (1 - output.limit):.3g} %"
+    if output.snr_db is None:
+        return "exact" if not output.rmse else "no signal"
+    # the limit is an error: as many times the found one as the ratio says
+    floor_db = output.snr_db + 20 * math.log10(output.ratio)
+    return f"SNR {output.snr_db:.3g} dB, budget {floor_db:.3g} dB"
 
 
 def output_sentence(output: OutputParity) -> str:
@@ -178,7 +196,9 @@ def _judged(output: OutputParity) -> str:
     share = f"{two_digits(output.ratio)} of limit"
     if output.rule != "fp64-referenced":
         because = f", because {output.rule_reason}" if output.rule_reason else ""
-        return f"declared tolerance: {share}{because}"
+        declared = f"declared tolerance: {share}{because}"
+        by_budget = f"by its variant's budget: {_budget_phrase(output)}"
+        return by_budget if output.rule == "budget" else declared
     if not output.noise or output.noise_ratio is None or output.limit is None:
         return f"ONNX error {share}, the floor alone: the framework showed no rounding noise"
     return (
@@ -245,6 +265,22 @@ def _compared(ratio: Ratio, with_what: str, *, faster_above: bool) -> str:
         ratio = Ratio(1 / ratio.value, 1 / ratio.high, 1 / ratio.low, ratio.rounds)
     interval = f"[{ratio.low:.3g}, {ratio.high:.3g}]"
     return f"{ratio.value:.3g}x {word} than {with_what} {interval}"
+
+
+def derivation_phrase(derivation: Derivation, size_bytes: int, provider: str | None) -> str:
+    """A variant beside its base: ``26 % of the size of fp32, 1.8x faster than fp32 [1.7, 1.9]``."""
+    share = 100 * size_bytes / derivation.base_size_bytes if derivation.base_size_bytes else 100.0
+    parts = [f"{two_digits(share)} % of the size of fp32 ({size(derivation.base_size_bytes)})"]
+    ratio = derivation.speedups.get(provider) if provider else None
+    if ratio is not None:
+        parts.append(_compared(ratio, "fp32", faster_above=True))
+    return ", ".join(parts)
+
+
+def op_counts(counts: Mapping[str, int]) -> str:
+    """``4 Conv, 2 MatMul``: the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{number} {op}" for op, number in ordered)
 
 
 @dataclass(frozen=True, slots=True)

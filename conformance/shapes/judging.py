@@ -17,6 +17,7 @@ from conformance.evidence import (
     ShapeProbe,
 )
 from conformance.parity.answers import Answers
+from conformance.parity.budget import PROBE_FACTOR, RULE, for_probes
 from conformance.parity.compare import judge
 from conformance.parity.terms import Terms
 from conformance.parity.ties import undecided
@@ -37,7 +38,8 @@ class _Yardstick:
 
     traced: DataSet
     terms: Terms
-    #: Output name to the accepted error of the data sets, where it is one number.
+    #: Output name to the accepted error of the data sets, where it is one number: the largest,
+    #: of a lossy variant the root mean square.
     limits: Mapping[str, float]
 
 
@@ -62,7 +64,13 @@ def generalization(
         return Generalization()
     # what other shapes say is whether answers are right; that they react, and which decisions
     # they lead to, has been judged on the data sets
-    terms = replace(terms, noise=report.noise, constant={}, task=None)
+    terms = replace(
+        terms,
+        noise=report.noise,
+        constant={},
+        task=None,
+        budget=None if terms.budget is None else for_probes(terms.budget),
+    )
     by = _Yardstick(traced[0], terms, _limits(report))
     sizes = [info for info in probes if info.kind == "size"]
     judged = [_judge(info, bundle, run, by) for info in sizes]
@@ -75,10 +83,15 @@ def generalization(
 
 def _limits(report: ParityReport) -> dict[str, float]:
     """The limits that the data sets were judged by, of the outputs that have one for all."""
-    return {
+    found = {
         output.name: output.limit
         for output in report.outputs
         if output.limit is not None and output.rule == _ONE_LIMIT
+    }
+    return found | {
+        output.name: PROBE_FACTOR * output.limit
+        for output in report.outputs
+        if output.limit is not None and output.rule == RULE and output.rmse is not None
     }
 
 
@@ -133,11 +146,12 @@ def _compared(
 def _granted(output: OutputParity, limits: Mapping[str, float]) -> OutputParity:
     """The output, accepted where the data sets were granted a wider limit that it keeps."""
     limit = limits.get(output.name, 0.0)
-    if output.rule != _ONE_LIMIT or output.limit is None or output.max_abs is None:
+    error = {_ONE_LIMIT: output.max_abs, RULE: output.rmse}.get(output.rule)
+    if error is None or output.limit is None:
         return output
-    if not output.limit < limit or output.max_abs > limit:
+    if not output.limit < limit or error > limit:
         return output
-    return replace(output, limit=limit, ratio=output.max_abs / limit, problem=None)
+    return replace(output, limit=limit, ratio=error / limit, problem=None)
 
 
 def _is_static(answer: Arrays, wanted: Arrays, traced: Arrays) -> bool:

@@ -39,6 +39,7 @@ def check_names(entry: Node, frameworks: Mapping[str, FrameworkInfo], *, whole: 
         if isinstance(variant.value, str) and variant.value not in VARIANTS:
             tail = choices(variant.value, VARIANTS)
             yield variant.at, f"unknown variant {quote(variant.value)}{tail}"
+    yield from _check_budgets(entry, whole=whole)
     for provider in _list(entry, "providers"):
         if isinstance(provider.value, str) and provider.value not in PROVIDERS:
             tail = choices(provider.value, PROVIDERS)
@@ -55,6 +56,21 @@ def check_names(entry: Node, frameworks: Mapping[str, FrameworkInfo], *, whole: 
         yield task.at, f"task {quote(task.value)} must be a word that '-m' can select"
     for key in ("exporters", "opsets", "variants", "providers"):
         yield from _check_repeats(key, _list(entry, key))
+
+
+def _check_budgets(entry: Node, *, whole: bool) -> Flaws:
+    """Budgets of variants that have none, or that the entry does not ask for."""
+    budgets = entry.children.get("budgets")
+    if budgets is None or not isinstance(budgets.value, dict):
+        return
+    asked = [variant.value for variant in _list(entry, "variants")]
+    for name, budget in budgets.children.items():
+        if name not in VARIANTS:
+            yield budget.at, f"budget of unknown variant {quote(name)}{choices(name, VARIANTS)}"
+        elif not VARIANTS[name].lossy:
+            yield budget.at, f"{name} may lose nothing: it is held to the entry's 'tolerance'"
+        elif whole and name not in asked:
+            yield budget.at, f"budget of {name}, which is not among the entry's 'variants'"
 
 
 def _check_framework(entry: Node, frameworks: Mapping[str, FrameworkInfo], *, whole: bool) -> Flaws:

@@ -20,7 +20,7 @@ Selectors = Mapping[str, str | int]
 
 _PLAIN = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 #: The order in which a new expectation gives its keys.
-_KEYS = ("stage", "exporter", "opset", "provider", "match", "reason")
+_KEYS = ("stage", "exporter", "opset", "variant", "provider", "match", "reason")
 
 
 class CannotChange(ConformanceError):

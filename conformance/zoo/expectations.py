@@ -7,13 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from conformance.entry import Expectation, ZooEntry
-from conformance.model import Case, Stage
+from conformance.model import BASE, Case, Stage
 from conformance.zoo.nodes import Node
 from conformance.zoo.problems import Position
 from conformance.zoo.suggest import quote
 
 #: The stages of a conversion, which takes place once for all execution providers.
-BEFORE_PROVIDERS = (Stage.LOAD, Stage.INPUTS, Stage.REFERENCE, Stage.EXPORT, Stage.CHECK)
+BEFORE_PROVIDERS = (
+    *(Stage.LOAD, Stage.INPUTS, Stage.REFERENCE, Stage.EXPORT, Stage.CHECK),
+    Stage.OPTIMIZE,
+)
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
@@ -32,7 +35,8 @@ class Place(NamedTuple):
         return self.exporter, self.opset, self.variant
 
     def __str__(self) -> str:
-        return _label(self.exporter, self.opset, self.provider)
+        variant = None if self.variant == BASE else self.variant
+        return _label(self.exporter, self.opset, variant, self.provider)
 
 
 def places_of(cases: Iterable[Case]) -> tuple[Place, ...]:
@@ -44,11 +48,14 @@ def places_of(cases: Iterable[Case]) -> tuple[Place, ...]:
     )
 
 
-def concerns(expectation: Expectation, exporter: str, opset: int, provider: str | None) -> bool:
+def concerns(
+    expectation: Expectation, exporter: str, opset: int, variant: str, provider: str | None
+) -> bool:
     """Whether a known failure is one of this case; without a provider, of its conversion."""
     return (
         expectation.exporter in (None, exporter)
         and expectation.opset in (None, opset)
+        and expectation.variant in (None, variant)
         and (provider is None or expectation.provider in (None, provider))
     )
 
@@ -66,10 +73,7 @@ def check_expectations(
     written = node.children.get("expect")
     items = [] if written is None else written.items() or [written]
     places = places_of(cases)
-    covered = [
-        {p for p in places if concerns(known, p.exporter, p.opset, p.provider)}
-        for known in entry.expect
-    ]
+    covered = [{p for p in places if concerns(known, *p)} for known in entry.expect]
     sound = True
     for number, known in enumerate(entry.expect):
         flaw = (
@@ -89,7 +93,7 @@ def _own_flaw(
     entry: ZooEntry, known: Expectation, covered: set[Place], places: Sequence[Place]
 ) -> str | None:
     if not covered:
-        wanted = _label(known.exporter, known.opset, known.provider)
+        wanted = _label(known.exporter, known.opset, known.variant, known.provider)
         has = ", ".join(dict.fromkeys(map(str, places)))
         return f"no case of {quote(entry.id)} is {wanted}; it has {has}"
     if known.provider is not None and known.stage in BEFORE_PROVIDERS:
@@ -147,7 +151,7 @@ def _contradictions(
         rivals = sorted(n for n in group if n != number and wanted[n] & wanted[number])
         others = ", ".join(f"expect[{n}]" for n in rivals)
         flaw = f"cannot come true beside {others}: a case fails only once; "
-        yield number, f"{flaw}tell them apart by exporter, opset or provider"
+        yield number, f"{flaw}tell them apart by exporter, opset, variant or provider"
 
 
 def _left_out(group: Sequence[int], wanted: Sequence[set[Any]]) -> int | None:
@@ -180,5 +184,7 @@ def _left_out(group: Sequence[int], wanted: Sequence[set[Any]]) -> int | None:
     return None
 
 
-def _label(exporter: str | None, opset: int | None, provider: str | None) -> str:
-    return "-".join(filter(None, (exporter, f"op{opset}" if opset else None, provider)))
+def _label(
+    exporter: str | None, opset: int | None, variant: str | None, provider: str | None
+) -> str:
+    return "-".join(filter(None, (exporter, f"op{opset}" if opset else None, variant, provider)))

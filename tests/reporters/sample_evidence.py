@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from sample_report import DECLARED, LABEL, LOGITS, SLOW, TIMED, make_row
+from sample_report import DECLARED, EXPORT, LABEL, LOGITS, SLOW, TIMED, make_row
 
 from conformance.evidence import (
     DecisionParity,
+    Derivation,
     Divergence,
     ErrorStep,
     Explanation,
@@ -14,8 +15,10 @@ from conformance.evidence import (
     Mutant,
     MutantFate,
     MutationReport,
+    OutputParity,
     PaddingCheck,
     ParityReport,
+    Ratio,
     ReducedModel,
     ShapeOutcome,
     ShapeProbe,
@@ -115,6 +118,30 @@ def partly(model, asked, cpu, **changes):
     )
 
 
+#: A variant that keeps to its budget, beside the model that it was made of.
+QUANTIZED = replace(
+    EXPORT,
+    size_bytes=330_000,
+    derivation=Derivation(
+        how="onnxruntime 1.31.1's quantize_static (QDQ)",
+        seconds=0.8,
+        base_size_bytes=EXPORT.size_bytes,
+        base_nodes=EXPORT.nodes,
+        own_nodes={"Conv": 4, "MatMul": 2},
+        kept_fp32={"Gather": 1},
+        speedups={"cpu": Ratio(1.8, 1.7, 1.9, 9)},
+        hardware="x86_64-8c1f09ab",
+    ),
+)
+BUDGETED = ParityReport(
+    (
+        replace(LOGITS, rule="budget", ratio=0.1, limit=0.05, rmse=0.005, snr_db=40.0),
+        OutputParity("label", "int64", (4,), "budget", None, limit=0.1, ratio=0.5),
+    ),
+    3,
+)
+
+
 def every_finding():
     return (
         make_row(
@@ -161,5 +188,11 @@ def every_finding():
             parity=ParityReport((LABEL, ON_A_SPLIT), 2, decisions=(SPLITS,)),
             latency=SLOW,
             task="classification",
+        ),
+        make_row(
+            "quantized",
+            variant="int8-static",
+            export=QUANTIZED,
+            parity=BUDGETED,
         ),
     )

@@ -122,6 +122,7 @@ def test_rows_are_marked_with_what_takes_meaning_from_their_figures():
         ["61% of nodes, 14 fell back"],
         ["none of 41 nodes ran on CUDAExecutionProvider"],
         ["2 rows set aside"],
+        [],
     ]
 
 

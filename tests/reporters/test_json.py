@@ -13,6 +13,7 @@ from conformance.errors import HistoryError
 from conformance.evidence import (
     BaselineLatency,
     DecisionParity,
+    Derivation,
     Divergence,
     ErrorStep,
     Explanation,
@@ -136,7 +137,7 @@ LATER = {
         *("speedup", "yardstick", "yardstick_name", "hardware", "session_peak_bytes"),
         *("contended", "unstable", "baseline", "samples_ns", "software", "measured_in"),
     },
-    "export": {"bundle", "model_digest"},
+    "export": {"bundle", "model_digest", "derivation"},
     "trend_point": {"yardsticks", "hardware"},
 }
 
@@ -165,6 +166,7 @@ LATER = {
         ("baseline_latency", BaselineLatency, set()),
         ("ratio", Ratio, set()),
         ("export", ExportResult, set()),
+        ("derivation", Derivation, set()),
         ("trend_point", TrendPoint, set()),
     ],
 )
