@@ -100,6 +100,8 @@ class BundleManifest:
     speedups: dict[str, Ratio] = field(default_factory=dict)
     probes: tuple[ProbeInfo, ...] = ()
     generation: Generation | None = None
+    #: The class of the source's model, such as ``BertModel``, where its adapter tells.
+    architecture: str | None = None
     #: How it was made of the bundle of its base; ``None`` of the base itself.
     derivation: Derivation | None = None
     schema_version: int = SCHEMA_VERSION

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import runtime
+from conformance.adapters.contract import KnowsArchitecture
 from conformance.bundle import (
     MODEL,
     BundleManifest,
@@ -83,6 +84,9 @@ def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     write_data_sets(out, reference.data_sets)
     write_probes(out, reference.probe_data)
     files = digest_files(out)
+    architecture = None
+    if isinstance(adapter, KnowsArchitecture):
+        architecture = adapter.architecture(model)
     manifest = BundleManifest(
         case=case,
         seed=job.seed,
@@ -101,6 +105,7 @@ def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         noise=reference.noise,
         probes=reference.probes,
         generation=reference.generation,
+        architecture=architecture,
     )
     write_manifest(out, manifest)
 

@@ -74,7 +74,6 @@ class Tasks:
         """
         payload = {
             "case": to_json(located.case),
-            "zoo_dir": str(located.zoo_dir),
             "base": str(base.path),
             "lasting": lasting,
             "out": str(out),

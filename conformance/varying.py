@@ -8,7 +8,6 @@ against.
 
 from __future__ import annotations
 
-import json
 import resource
 import shutil
 import time
@@ -25,7 +24,6 @@ from conformance.bundle import (
     read_bundle,
     write_manifest,
 )
-from conformance.entry import ZooEntry
 from conformance.errors import CheckError, CorruptBundle, NothingChanged, UnusedInput, VariantError
 from conformance.evidence import Derivation
 from conformance.execution.progress import Progress
@@ -58,7 +56,7 @@ def vary(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         data_sets = list(base.data_sets())
     except CorruptBundle as error:
         raise VariantError(str(error)) from error
-    model_type = model_type_of(_architecture(case.entry, Path(payload["zoo_dir"])))
+    model_type = model_type_of(base.manifest.architecture)
     started = time.perf_counter()
     how = derive(
         case.variant,
@@ -141,15 +139,3 @@ def _really_changed(variant: str, base: Bundle, model: Path) -> Change:
             "what is proven is the base again; leave the variant out of the entry"
         )
     return found
-
-
-def _architecture(entry: ZooEntry, zoo_dir: Path) -> str | None:
-    """The class of Transformers that an entry names, itself or in its folder's config.json."""
-    source = entry.source
-    if source.path is None:
-        return source.architecture
-    try:
-        config = json.loads((zoo_dir / source.path / "config.json").read_text(encoding="utf-8"))
-        return str(config["architectures"][0])
-    except (OSError, ValueError, LookupError, TypeError):
-        return None

@@ -64,3 +64,31 @@ class Layered(Honest):
             outputs={"logits": ("FLOAT", ["batch", 10]), "label": ("INT64", ["batch"])},
             weights={name: getattr(model, name) for name in ("w1", "b1", "w2", "b2")},
         )
+
+
+class Scaled(Honest):
+    """Honest, with nothing that could be quantized: ``y = x * weight``."""
+
+    inputs: ClassVar = {
+        "spec": {"x": {"shape": ["batch", 2]}},
+        "sets": [{"batch": 4}, {"batch": 7}],
+    }
+
+    def bind(self, model, feeds):
+        x = feeds["x"]
+        return lambda: x * model.bias
+
+    def outputs(self, model, result):
+        return {"y": result}
+
+    def export(self, model, job, feeds, path):
+        from onnx import helper
+
+        save_graph(
+            path,
+            job,
+            [helper.make_node("Mul", ["x", "b"], ["y"])],
+            inputs={"x": ("FLOAT", ["batch", 2])},
+            outputs={"y": ("FLOAT", ["batch", 2])},
+            weights={"b": model.bias},
+        )

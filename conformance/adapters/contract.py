@@ -90,6 +90,14 @@ class KnowsMargins(Protocol):
 
 
 @runtime_checkable
+class KnowsArchitecture(Protocol):
+    """An adapter whose models have architectures with names of their own."""
+
+    def architecture(self, model: Any) -> str:
+        """The class of the model, such as ``BertForSequenceClassification``."""
+
+
+@runtime_checkable
 class KnowsModules(Protocol):
     """An adapter that can tell what the parts of its model computed."""
 

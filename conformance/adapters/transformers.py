@@ -176,6 +176,10 @@ class TransformersAdapter:
                 module.set_experts_implementation("eager")
             yield replace(model, module=module)
 
+    def architecture(self, model: LoadedModel) -> str:
+        """See :class:`~conformance.adapters.contract.KnowsArchitecture`."""
+        return type(model.module).__name__
+
     def activations(self, model: LoadedModel, feeds: Mapping[str, np.ndarray]) -> Arrays:
         """See :class:`~conformance.adapters.contract.KnowsModules`."""
         return module_activations(model.module, self.bind(model, feeds))

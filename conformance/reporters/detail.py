@@ -8,6 +8,7 @@ from conformance.evidence import Derivation
 from conformance.model import CaseResult, RunReport, TrendPoint
 from conformance.reporters import blocks, evidence, timing, wording
 from conformance.reporters.blocks import Block, Parts, Text
+from conformance.reporters.derivation import derivation_phrase, op_counts
 from conformance.reporters.links import safe_link, safe_path
 from conformance.reporters.origin import explained
 from conformance.reporters.trends import trends
@@ -104,11 +105,11 @@ def _variant(case: CaseResult, derivation: Derivation, size_bytes: int) -> list[
     """How a variant was made, and what it is beside its base."""
     rows: list[tuple[str, Text]] = [
         ("Variant", f"{derivation.how} ({wording.elapsed(derivation.seconds)})"),
-        ("Beside fp32", wording.derivation_phrase(derivation, size_bytes, case.provider)),
-        ("Nodes of its own", wording.op_counts(derivation.own_nodes) or "none"),
+        ("Beside fp32", derivation_phrase(derivation, size_bytes, case.provider)),
+        ("Nodes of its own", op_counts(derivation.own_nodes) or "none"),
     ]
     if derivation.kept_fp32:
-        rows.append(("Nodes kept in fp32", wording.op_counts(derivation.kept_fp32)))
+        rows.append(("Nodes kept in fp32", op_counts(derivation.kept_fp32)))
     if derivation.hardware:
         rows.append(("Made on", [blocks.code(derivation.hardware)]))
     return rows

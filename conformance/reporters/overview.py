@@ -41,12 +41,16 @@ def overview(cases: Sequence[CaseResult], diff: RunDiff | None) -> Overview:
         ("Biggest", _biggest(cases)),
         ("Most improved", _improved(diff) if diff else ()),
     )
+    groups = [
+        ("Framework", scores(cases)),
+        ("Exporter", scores(cases, lambda case: case.exporter)),
+        ("Provider", scores(cases, lambda case: case.provider or "export only")),
+    ]
+    by_variant = scores(cases, lambda case: case.variant)
+    if len(by_variant) > 1:
+        groups.append(("Variant", by_variant))
     return Overview(
-        scores=(
-            ("Framework", scores(cases)),
-            ("Exporter", scores(cases, lambda case: case.exporter)),
-            ("Provider", scores(cases, lambda case: case.provider or "export only")),
-        ),
+        scores=tuple(groups),
         standing_out=tuple((title, found) for title, found in lists if found),
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from conformance.model import CaseResult, RunReport, Verdict
 from conformance.reporters.console import printed
+from conformance.reporters.derivation import beside_base
 from conformance.reporters.findings import sensitivity
 from conformance.reporters.gate_text import Tone, gate_lines
 from conformance.reporters.inert import inert, inert_line
@@ -139,7 +140,11 @@ def _cells(row: CaseResult, *, compact: bool) -> list[Text]:
         parity.append(f"\n{inert(str(placed))}", style=style)
         if row.latency:
             latency.append(f"\n{placed.share}", style=style)
+    if beside := beside_base(row):
+        conversion += f"\n   {beside}"
     result = [Text(verdict, style=_STYLES[row.verdict]), parity, latency]
+    if beside := beside_base(row):
+        conversion += f"\n   {beside}"
     if compact:
         return [Text(f"{model}\n   {conversion}"), *result]
     return [Text(model), Text(conversion), *result, Text(speed_phrase(row.latency))]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from conformance.evidence import (
     BaselineLatency,
-    Derivation,
     LatencyResult,
     OutputParity,
     ParityReport,
@@ -242,7 +241,7 @@ def speedup_sentence(latency: LatencyResult, framework: str) -> str:
             return f"{source} was not timed"
         word = "faster" if value >= 1 else "slower"
         return f"{two_digits(max(value, 1 / value))}x {word} than {source}, not in alternation"
-    return _compared(ratio, source, faster_above=True)
+    return compared(ratio, source, faster_above=True)
 
 
 def baseline_sentence(baseline: BaselineLatency) -> str:
@@ -253,10 +252,17 @@ def baseline_sentence(baseline: BaselineLatency) -> str:
         "paired": "both timed in alternation",
         "yardstick": "each against the yardstick in its own run",
     }[baseline.how]
-    return f"{_compared(baseline.ratio, f'in run {baseline.run}', faster_above=False)}, {how}"
+    return f"{compared(baseline.ratio, f'in run {baseline.run}', faster_above=False)}, {how}"
 
 
-def _compared(ratio: Ratio, with_what: str, *, faster_above: bool) -> str:
+def compared(ratio: Ratio, with_what: str, *, faster_above: bool) -> str:
+    """``1.2x slower than <with_what> [1.1, 1.3]``, or that neither is faster.
+
+    Args:
+        ratio: of two durations.
+        with_what: the other of the two is called.
+        faster_above: whether a ratio above 1 means that the first is the faster one.
+    """
     low, high = f"{ratio.low:.3g}", f"{ratio.high:.3g}"
     if not ratio.value or ratio.low <= 1 <= ratio.high:
         return f"about as fast as {with_what} [{low}, {high}]"
@@ -265,22 +271,6 @@ def _compared(ratio: Ratio, with_what: str, *, faster_above: bool) -> str:
         ratio = Ratio(1 / ratio.value, 1 / ratio.high, 1 / ratio.low, ratio.rounds)
     interval = f"[{ratio.low:.3g}, {ratio.high:.3g}]"
     return f"{ratio.value:.3g}x {word} than {with_what} {interval}"
-
-
-def derivation_phrase(derivation: Derivation, size_bytes: int, provider: str | None) -> str:
-    """A variant beside its base: ``26 % of the size of fp32, 1.8x faster than fp32 [1.7, 1.9]``."""
-    share = 100 * size_bytes / derivation.base_size_bytes if derivation.base_size_bytes else 100.0
-    parts = [f"{two_digits(share)} % of the size of fp32 ({size(derivation.base_size_bytes)})"]
-    ratio = derivation.speedups.get(provider) if provider else None
-    if ratio is not None:
-        parts.append(_compared(ratio, "fp32", faster_above=True))
-    return ", ".join(parts)
-
-
-def op_counts(counts: Mapping[str, int]) -> str:
-    """``4 Conv, 2 MatMul``: the most frequent first."""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{number} {op}" for op, number in ordered)
 
 
 @dataclass(frozen=True, slots=True)

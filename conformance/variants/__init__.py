@@ -47,7 +47,7 @@ class Variant:
 _ORT = ("onnxruntime",)
 #: By name, in the order of the documentation. ``docs/variants.md`` says how the allowances were
 #: measured.
-VARIANTS: Mapping[str, Variant] = {
+VARIANTS: dict[str, Variant] = {
     variant.name: variant
     for variant in (
         Variant(BASE),

@@ -43,7 +43,6 @@ def make_variant(name, base, out, case=None):
     out.mkdir()
     payload = {
         "case": to_json(replace(case.case, variant=name)),
-        "zoo_dir": str(case.zoo_dir),
         "base": str(base),
         "lasting": True,
         "out": str(out),

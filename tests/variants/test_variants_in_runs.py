@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+from variant_cases import ADAPTER, TASK
+from zoo_cases import HERE, located, ref
+
+from conformance.cache import variant_key
+from conformance.engine import Engine
+from conformance.execution.child import children
+from conformance.model import Stage, TestKind, Verdict
+from conformance.tasks import Settings
+from conformance.variants import VARIANTS
+
+LOSSY = located(ADAPTER, "int8-dynamic", task=TASK)
+
+
+@pytest.fixture
+def make_engine(tmp_path):
+    engines = []
+
+    def make(**more):
+        settings = Settings(
+            cache_dir=tmp_path / "cache",
+            workdir=tmp_path / f"work-{len(engines)}",
+            progress=tmp_path / "progress.json",
+            offline=False,
+            require=False,
+            failures_dir=tmp_path / "failures",
+            seed=0,
+            machine_lock=tmp_path / "machine.lock",
+            **more,
+        )
+        engines.append(Engine(settings, children({"PYTHONPATH": os.fspath(HERE)}), {}))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.close()
+
+
+def test_a_variant_is_three_tests_and_its_base_is_converted_once(make_engine):
+    """Without the base's own tests too; the next run finds the variant in the cache."""
+    engine = make_engine(mutants=3)
+    records = [engine.run(LOSSY, ref(LOSSY, test)) for test in TestKind]
+    assert [record.verdict for record in records] == [Verdict.PASS] * 3
+    assert [record.stage for record in records] == ["optimize", "parity", "latency"]
+    assert records[0].export.derivation.own_nodes == {"MatMulInteger": 2}
+    assert records[0].export.derivation.hardware
+    assert records[1].parity.outputs[0].rule == "budget"
+    # wrong models are told from right ones by rounding noise, which a budget is far beyond
+    assert records[1].mutation is None
+    base = located(ADAPTER, task=TASK)
+    found = engine.run(base, ref(base, TestKind.EXPORT))
+    assert found.export.bundle == records[0].export.derivation.base_bundle
+    assert make_engine().run(LOSSY, ref(LOSSY, TestKind.EXPORT)).export.cached
+
+
+def test_a_base_that_cannot_be_converted_fails_once(make_engine):
+    """Its variants point at it; where it was not selected, the first of them tells."""
+    engine = make_engine()
+    base, fp16, int4 = (located("Raises", name) for name in ("fp32", "fp16", "int4"))
+    told = engine.run(fp16, ref(fp16, TestKind.EXPORT))
+    assert (told.verdict, told.stage) == (Verdict.FAIL, Stage.EXPORT)
+    pointing = engine.run(int4, ref(int4, TestKind.EXPORT))
+    assert pointing.verdict is Verdict.NOT_RUN
+    assert f"export of {base.case.key} is fail" in pointing.reason
+    assert engine.run(base, ref(base, TestKind.EXPORT)).verdict is Verdict.FAIL
+
+
+def test_a_variant_of_a_model_with_nothing_to_quantize_is_vacuous(make_engine):
+    """The base is right and passes; its variant is told at its own stage."""
+    engine = make_engine()
+    base = located("miniature_variants:Scaled")
+    assert engine.run(base, ref(base, TestKind.PARITY)).verdict is Verdict.PASS
+    int4 = located("miniature_variants:Scaled", "int4")
+    record = engine.run(int4, ref(int4, TestKind.EXPORT))
+    assert (record.verdict, record.stage) == (Verdict.VACUOUS, Stage.OPTIMIZE)
+    assert record.reason.startswith("nothing was quantized")
+
+
+def test_a_tool_that_is_not_installed_is_named(make_engine, monkeypatch):
+    """Not-run, with what to install; nothing is converted for it."""
+    absent = replace(VARIANTS["fp16"], distributions=("no-such-distribution",))
+    monkeypatch.setitem(VARIANTS, "fp16", absent)
+    case = located(ADAPTER, "fp16", task=TASK)
+    record = make_engine().run(case, ref(case, TestKind.EXPORT))
+    assert (record.verdict, record.stage) == (Verdict.NOT_RUN, Stage.OPTIMIZE)
+    assert record.reason == ("no-such-distribution not installed: pip install no-such-distribution")
+
+
+def test_a_known_failure_may_concern_one_variant_alone(make_engine):
+    """The base passes and the variant fails as expected, each held against its own."""
+    budgets = {"int8-dynamic": {"min_snr_db": 90, "reason": "cannot be kept"}}
+    expect = {"stage": "parity", "reason": "too coarse", "variant": "int8-dynamic"}
+    engine = make_engine()
+    verdicts = []
+    for variant in ("fp32", "int8-dynamic"):
+        case = located(
+            ADAPTER,
+            variant,
+            variants=["fp32", "int8-dynamic"],
+            task=TASK,
+            budgets=budgets,
+            expect=expect,
+        )
+        verdicts.append(engine.run(case, ref(case, TestKind.PARITY)).verdict)
+    assert verdicts == [Verdict.PASS, Verdict.EXPECTED_FAIL]
+
+
+def test_the_key_of_a_variant_holds_what_decides_it(monkeypatch):
+    """Base, variant, parameters and hardware, the last only where it makes a difference."""
+    int8, slim = VARIANTS["int8-dynamic"], VARIANTS["optimized-ort"]
+    keys = [
+        variant_key("a", "b", int8),
+        variant_key("c", "b", int8),
+        variant_key("a", "d", int8),
+        variant_key("a", "b", VARIANTS["int8-static"]),
+        variant_key("a", "b", replace(int8, parameters={"block_size": 16})),
+        variant_key("a", "b", replace(int8, distributions=("pytest",))),
+        variant_key("a", "b", slim),
+    ]
+    monkeypatch.setattr("conformance.cache.key.hardware_class", lambda: "another-cpu")
+    keys.append(variant_key("a", "b", int8))
+    assert len(set(keys)) == len(keys)
+    assert variant_key("a", "b", slim) == keys[6]
