@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -126,3 +129,23 @@ def test_the_key_of_a_variant_holds_what_decides_it(monkeypatch):
     keys.append(variant_key("a", "b", int8))
     assert len(set(keys)) == len(keys)
     assert variant_key("a", "b", slim) == keys[6]
+
+
+def test_a_variant_over_its_budget_leaves_a_script_that_shows_it(make_engine, tmp_path):
+    """By ONNX Runtime and NumPy alone: the root mean square error against its limit."""
+    budgets = {"int8-dynamic": {"min_snr_db": 90, "reason": "cannot be kept"}}
+    case = located(ADAPTER, "int8-dynamic", variants=["int8-dynamic"], task=TASK, budgets=budgets)
+    record = make_engine().run(case, ref(case, TestKind.PARITY))
+    assert record.verdict is Verdict.FAIL
+    folder = tmp_path / record.failure_folder
+    done = subprocess.run(
+        [sys.executable, folder / "repro.py"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "logits: root mean square error" in done.stdout
+    assert "label: share that differs" in done.stdout
+    told = json.loads((folder / "repro.json").read_text())
+    told["outputs"][0]["limit"] *= 1e4
+    (folder / "repro.json").write_text(json.dumps(told))
+    done = subprocess.run([sys.executable, folder / "repro.py"], check=False)
+    assert done.returncode == 0

@@ -30,6 +30,19 @@ WRONG_VALUES = {
     "opsets: [17, 99]": "6:18: pytorch exports opsets 9 to 25, not 99",
     "opsets: [true]": "6:14: opsets[0] must be a whole number, not true",
     "variants: [fp23]": "6:16: unknown variant 'fp23'; did you mean 'fp32'?",
+    "budgets: {fp23: {min_snr_db: 9, reason: x}}": (
+        "6:21: budget of unknown variant 'fp23'; did you mean 'fp32'?"
+    ),
+    "budgets: {optimized-ort: {min_snr_db: 9, reason: x}}": (
+        "6:30: optimized-ort may lose nothing: it is held to the entry's 'tolerance'"
+    ),
+    "budgets: {fp16: {min_snr_db: 9, reason: x}}": (
+        "6:21: budget of fp16, which is not among the entry's 'variants'"
+    ),
+    "variants: [int4]\n    budgets: {int4: {min_snr_db: 9}}": "7:21: budgets.int4 needs 'reason'",
+    "variants: [int4]\n    budgets: {int4: {reason: x}}": (
+        "7:21: budgets.int4: a budget needs 'min_snr_db' or 'min_agreement'"
+    ),
     "providers: [cpu, cdua]": "6:22: unknown provider 'cdua'; did you mean 'cuda'?",
     "requires: ['a b']": "6:16: 'a b' is not a requirement such as 'name>=1.0'",
     "conversion: {optimise: true}": (
@@ -68,6 +81,9 @@ WRONG_VALUES = {
     ),
     "expect: [{stage: load, reason: x}, {stage: session, reason: x, opset: 17, provider: cpu}]": (
         "6:40: no case of 'cnn' is op17-cpu; it has dynamo-op18-cpu"
+    ),
+    "expect: {stage: parity, reason: x, variant: fp16}": (
+        "6:13: no case of 'cnn' is fp16; it has dynamo-op18-cpu"
     ),
     "expect: {stage: load, reason: x, expires: soon}": (
         "6:47: expect.expires must be a date such as 2027-01-31, not the text 'soon'"
