@@ -97,13 +97,13 @@ def _outputs(model: Any, of: Callable[[Any], bool]) -> set[str]:
 
 
 def _with_float_weights(model: Any) -> Counter[str]:
-    """Nodes that read a float32 weight of two axes or more; biases and scales have fewer."""
+    """Nodes that read a float32 weight of two axes or more; biases and scales lie along one."""
     from onnx import TensorProto
 
     weights = {
         tensor.name
         for tensor in model.graph.initializer
-        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1 and _elements(tensor) > 1
+        if tensor.data_type == TensorProto.FLOAT and sum(size > 1 for size in tensor.dims) > 1
     }
     readers = Counter(
         node.op_type

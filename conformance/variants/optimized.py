@@ -10,6 +10,8 @@ from conformance.variants.files import load, save
 
 #: ONNX Runtime's level that is the same on every CPU: "all" lays weights out for this one.
 _OFFLINE = "ORT_ENABLE_EXTENDED"
+#: Weights from this size on lie beside the graph that is optimized offline.
+_EXTERNAL_BYTES = "1024"
 #: What the classes of Transformers begin with, to what ONNX Runtime's fusions call it.
 _MODEL_TYPES = {
     "Albert": "bert",
@@ -123,4 +125,8 @@ def _optimize_offline(model: Path, out: Path) -> None:
     options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, _OFFLINE)
     options.optimized_model_filepath = str(out)
     options.add_session_config_entry("session.disable_prepacking", "1")
+    # or else it would go on pointing at the data of its base
+    beside = "session.optimized_model_external_initializers"
+    options.add_session_config_entry(f"{beside}_file_name", f"{out.name}.data")
+    options.add_session_config_entry(f"{beside}_min_size_in_bytes", _EXTERNAL_BYTES)
     onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])

@@ -114,9 +114,15 @@ def _prepared(model: Path) -> Iterator[Path]:
     """
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
+    base = load(model)
+    # the tool transposes weights in place, and would be at odds with what is said of them here
+    weights = {tensor.name for tensor in base.graph.initializer}
+    described = [value for value in base.graph.value_info if value.name not in weights]
+    del base.graph.value_info[:]
+    base.graph.value_info.extend(described)
     with tempfile.TemporaryDirectory(prefix="conformance-quantize-") as folder:
         prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(load(model), prepared, skip_optimization=True, skip_symbolic_shape=True)
+        quant_pre_process(base, prepared, skip_optimization=True, skip_symbolic_shape=True)
         yield prepared
 
 
