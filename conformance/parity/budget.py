@@ -90,14 +90,11 @@ def judge_shares(result: OutputParity, differs: Mask, budget: Allowance) -> Outp
         differs: which of the pooled elements are another than the source's.
         budget: its limit is the share that may differ.
     """
-    share, allowed = float(np.mean(differs)), 1 - budget.min_agreement
-    ratio = _of_limit(share, allowed)
-    result = replace(result, rule=RULE, limit=allowed, ratio=ratio)
-    if not share <= allowed + _ROUNDING:
-        text = (
-            f"{100 * (1 - share):.4g} % of its {differs.size} elements are the source's, the "
-            f"budget asks for {100 * budget.min_agreement:g} %"
-        )
+    count, total = int(np.count_nonzero(differs)), differs.size
+    allowed = _may_differ(total, budget)
+    result = replace(result, rule=RULE, limit=allowed / total, ratio=_of_limit(count, allowed))
+    if count > allowed:
+        text = f"{count} of its {total} elements differ, {_in_budget(allowed, budget)}"
         result = replace(result, problem=text)
     return result
 
@@ -108,27 +105,27 @@ def favourite_passes(answers: Answers, budget: Allowance) -> str | None:
     if elements.dtype.kind == "O":
         elements = elements.astype(str)
     _, counts = np.unique(elements, return_counts=True)
-    share = float(counts.max() / counts.sum())
-    if share < budget.min_agreement - _ROUNDING:
+    wrong = int(counts.sum() - counts.max())
+    allowed = _may_differ(elements.size, budget)
+    if wrong > allowed:
         return None
     return (
-        f"its commonest element, given to everything, would be right for {100 * share:.4g} %, "
-        f"within the budget of {100 * budget.min_agreement:g} %"
+        f"its commonest element, given to everything, would be wrong {wrong} times in "
+        f"{elements.size}, {_in_budget(allowed, budget)}"
     )
 
 
 def held_decision(decision: DecisionParity, budget: Allowance) -> DecisionParity:
-    """A decision by the share that is taken alike; ties within rounding noise are alike."""
-    share = (decision.agreed + decision.ties) / decision.total if decision.total else 1.0
-    text = (
-        f"{decision.kind} of output '{decision.output}': {decision.total - decision.agreed} of "
-        f"{decision.total} differ, {100 * share:.4g} % are alike or ties, the budget asks for "
-        f"{100 * budget.min_agreement:g} %"
-    )
+    """A decision by how often it is taken otherwise; ties within rounding noise are alike."""
+    differ = decision.total - decision.agreed - decision.ties
+    allowed = _may_differ(decision.total, budget)
+    head = f"{decision.kind} of output '{decision.output}'"
+    tied = f" beside {decision.ties} ties" if decision.ties else ""
+    text = f"{head}: {differ} of {decision.total} differ{tied}, {_in_budget(allowed, budget)}"
     return replace(
         decision,
         detail=None if decision.agreed == decision.total else text,
-        problem=None if share >= budget.min_agreement - _ROUNDING else text,
+        problem=text if differ > allowed else None,
     )
 
 
@@ -138,6 +135,23 @@ def for_probes(budget: Allowance) -> Allowance:
     Of the few labels of one probe, no share can be asked for.
     """
     return Allowance(max(budget.min_snr_db - _FACTOR_DB, 1.0), 0.0)
+
+
+def _may_differ(total: int, budget: Allowance) -> int:
+    """How many of some decisions may differ: the share, but one of few, and never all of them.
+
+    A share of 10 says little: one that differs is 10 %, and may be the narrowest of all.
+    """
+    if budget.min_agreement >= 1:
+        return 0
+    if budget.min_agreement <= 0:
+        return total
+    share = int(total * (1 - budget.min_agreement) + _ROUNDING)
+    return max(0, min(max(1, share), total - 1))
+
+
+def _in_budget(allowed: int, budget: Allowance) -> str:
+    return f"the budget asks for {100 * budget.min_agreement:g} %: at most {allowed}"
 
 
 def _of_limit(found: float, limit: float) -> float:

@@ -20,7 +20,8 @@ class Allowance:
 
     #: Least signal-to-noise ratio of each float output, in dB.
     min_snr_db: float
-    #: Least share of decisions, and of elements that are no floats, that stay what they were.
+    #: Least share of decisions, and of elements that are no floats, that stay what they were; of
+    #: few, one may differ unless it is 1.
     min_agreement: float
 
 
@@ -62,7 +63,7 @@ VARIANTS: dict[str, Variant] = {
             "int4",
             (*_ORT, "onnx-ir", "ml-dtypes"),
             {"block_size": 32},
-            Allowance(12.0, 0.8),
+            Allowance(10.0, 0.8),
             by_hardware=True,
         ),
     )

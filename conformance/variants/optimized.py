@@ -12,6 +12,8 @@ from conformance.variants.files import load, save
 _OFFLINE = "ORT_ENABLE_EXTENDED"
 #: Weights from this size on lie beside the graph that is optimized offline.
 _EXTERNAL_BYTES = "1024"
+#: Domain of ONNX Runtime's own operators.
+_CONTRIB = "com.microsoft"
 #: What the classes of Transformers begin with, to what ONNX Runtime's fusions call it.
 _MODEL_TYPES = {
     "Albert": "bert",
@@ -94,6 +96,7 @@ def _fused(model: Path, model_type: str) -> tuple[Any, str] | None:
     logging.getLogger("onnxruntime.transformers").setLevel(logging.ERROR)
     base = load(model)
     before = _counts(base)
+    _import_contrib(base)
     # fusions in Python alone: ONNX Runtime's own optimizer comes with every session
     found = optimizer.optimize_model(base, model_type, opt_level=0).model
     contrib = {
@@ -104,6 +107,14 @@ def _fused(model: Path, model_type: str) -> tuple[Any, str] | None:
     if not contrib:
         return None
     return found, ", ".join(f"{count} {op}" for op, count in sorted(contrib.items()))
+
+
+def _import_contrib(model: Any) -> None:
+    """Have a model import ONNX Runtime's own operators, which fusions put in without that."""
+    from onnx import helper
+
+    if all(opset.domain != _CONTRIB for opset in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(_CONTRIB, 1))
 
 
 #: What fusions leave behind beside the nodes that they are for.
