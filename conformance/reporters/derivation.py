@@ -10,13 +10,13 @@ from conformance.reporters.wording import compared, size, times, two_digits
 
 
 def beside_base(case: CaseResult) -> str | None:
-    """Size and speed in short: ``26 % of fp32's size, 1.8× as fast``; None of a base."""  # noqa: RUF002
+    """Size and speed beside it: ``26 % size, 1.8× speed``; None of a base."""  # noqa: RUF002
     if case.export is None or case.export.derivation is None:
         return None
     derivation = case.export.derivation
-    text = f"{_share(derivation, case.export.size_bytes)} % of {BASE}'s size"
+    text = f"{_share(derivation, case.export.size_bytes)} % size"
     ratio = derivation.speedups.get(case.provider or "")
-    return text if ratio is None else f"{text}, {times(ratio.value)} as fast"
+    return text if ratio is None else f"{text}, {times(ratio.value)} speed"
 
 
 def derivation_phrase(derivation: Derivation, size_bytes: int, provider: str | None) -> str:

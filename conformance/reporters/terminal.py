@@ -140,8 +140,6 @@ def _cells(row: CaseResult, *, compact: bool) -> list[Text]:
         parity.append(f"\n{inert(str(placed))}", style=style)
         if row.latency:
             latency.append(f"\n{placed.share}", style=style)
-    if beside := beside_base(row):
-        conversion += f"\n   {beside}"
     result = [Text(verdict, style=_STYLES[row.verdict]), parity, latency]
     if beside := beside_base(row):
         conversion += f"\n   {beside}"

@@ -12,8 +12,8 @@ from conformance.reporters.derivation import beside_base, derivation_phrase, op_
 def test_a_variant_is_told_beside_its_base():
     """Its size as a share, and its speed by the ratio of two that were timed in alternation."""
     row = make_row(variant="int8-static", export=QUANTIZED)
-    assert beside_base(row) == "27 % of fp32's size, 1.8× as fast"  # noqa: RUF001
-    assert beside_base(replace(row, provider="cuda")) == "27 % of fp32's size"
+    assert beside_base(row) == "27 % size, 1.8× speed"  # noqa: RUF001
+    assert beside_base(replace(row, provider="cuda")) == "27 % size"
     assert beside_base(make_row()) is None
 
 

@@ -64,10 +64,10 @@ def test_a_variant_is_three_tests_and_its_base_is_converted_once(make_engine):
 def test_a_base_that_cannot_be_converted_fails_once(make_engine):
     """Its variants point at it; where it was not selected, the first of them tells."""
     engine = make_engine()
-    base, fp16, int4 = (located("Raises", name) for name in ("fp32", "fp16", "int4"))
+    base, fp16, int8 = (located("Raises", name) for name in ("fp32", "fp16", "int8-static"))
     told = engine.run(fp16, ref(fp16, TestKind.EXPORT))
     assert (told.verdict, told.stage) == (Verdict.FAIL, Stage.EXPORT)
-    pointing = engine.run(int4, ref(int4, TestKind.EXPORT))
+    pointing = engine.run(int8, ref(int8, TestKind.EXPORT))
     assert pointing.verdict is Verdict.NOT_RUN
     assert f"export of {base.case.key} is fail" in pointing.reason
     assert engine.run(base, ref(base, TestKind.EXPORT)).verdict is Verdict.FAIL
@@ -78,8 +78,8 @@ def test_a_variant_of_a_model_with_nothing_to_quantize_is_vacuous(make_engine):
     engine = make_engine()
     base = located("miniature_variants:Scaled")
     assert engine.run(base, ref(base, TestKind.PARITY)).verdict is Verdict.PASS
-    int4 = located("miniature_variants:Scaled", "int4")
-    record = engine.run(int4, ref(int4, TestKind.EXPORT))
+    quantized = located("miniature_variants:Scaled", "int8-static")
+    record = engine.run(quantized, ref(quantized, TestKind.EXPORT))
     assert (record.verdict, record.stage) == (Verdict.VACUOUS, Stage.OPTIMIZE)
     assert record.reason.startswith("nothing was quantized")
 

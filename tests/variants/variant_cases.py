@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from zoo_cases import located
 
 from conformance.evidence import ParityReport
 from conformance.execution.progress import Progress
 from conformance.model import from_json, to_json
 from conformance.pipeline import convert, prove
+from conformance.variants import missing_for
 from conformance.varying import vary
 
 ADAPTER = "miniature_variants:Layered"
@@ -38,7 +40,9 @@ def make_base(folder, **more):
 
 
 def make_variant(name, base, out, case=None):
-    """Leave a variant of the bundle ``base`` in the new folder ``out``."""
+    """Leave a variant of the bundle ``base`` in the new folder ``out``; skip without its tool."""
+    if missing := missing_for(name):
+        pytest.skip(missing)
     case = case or case_of()
     out.mkdir()
     payload = {
