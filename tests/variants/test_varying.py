@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -217,3 +221,34 @@ def test_a_damaged_base_is_the_variants_failure(base, tmp_path):
     (damaged / "bundle.json").write_text(json.dumps(told))
     with pytest.raises(VariantError, match="is damaged"):
         make_variant("fp16", damaged, tmp_path / "made")
+
+
+_ALL = """
+import sys
+from pathlib import Path
+from conformance.variants import BASE, VARIANTS, missing_for
+from conformance.variants.derive import Base, derive
+from conformance.bundle import read_bundle
+
+bundle = read_bundle(Path(sys.argv[1]))
+base = Base(bundle.model_path, [d.inputs for d in bundle.data_sets()], "bert")
+for name in VARIANTS:
+    if name != BASE and not missing_for(name):
+        derive(name, base, Path(sys.argv[2]) / f"{name}.onnx")
+heavy = {"torch", "tensorflow", "keras", "transformers", "sklearn", "skl2onnx", "tf2onnx"}
+print(sorted(heavy & sys.modules.keys()))
+"""
+
+
+def test_no_framework_is_imported_for_a_variant(base, tmp_path):
+    """None of the tools, of all variants that can be made here, loads one."""
+    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", _ALL, base, tmp_path],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert len(list(tmp_path.glob("*.onnx"))) >= 5
