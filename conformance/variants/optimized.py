@@ -14,6 +14,8 @@ _OFFLINE = "ORT_ENABLE_EXTENDED"
 _EXTERNAL_BYTES = "1024"
 #: Domain of ONNX Runtime's own operators.
 _CONTRIB = "com.microsoft"
+#: What fusions leave behind beside the nodes that they are for.
+_PLUMBING = frozenset({"Cast", "Constant", "Identity", "Reshape", "Shape", "Transpose"})
 #: What the classes of Transformers begin with, to what ONNX Runtime's fusions call it.
 _MODEL_TYPES = {
     "Albert": "bert",
@@ -115,10 +117,6 @@ def _import_contrib(model: Any) -> None:
 
     if all(opset.domain != _CONTRIB for opset in model.opset_import):
         model.opset_import.append(helper.make_opsetid(_CONTRIB, 1))
-
-
-#: What fusions leave behind beside the nodes that they are for.
-_PLUMBING = frozenset({"Cast", "Constant", "Identity", "Reshape", "Shape", "Transpose"})
 
 
 def _counts(model: Any) -> dict[str, int]:
