@@ -19,6 +19,7 @@ from conformance.cli.gate import add_gate
 from conformance.cli.history import add_history
 from conformance.cli.pack import add_pack
 from conformance.cli.profile import add_profile
+from conformance.cli.registry import add_registry
 from conformance.cli.replay import add_replay
 from conformance.cli.report import add_report
 from conformance.cli.sweep import add_sweep
@@ -31,7 +32,8 @@ A whole zoo of models is run by pytest:
 
   pytest --zoo model_zoo.yaml -n auto
 
-This command looks after the files around such a run."""
+One model at a time is `conformance convert`; the other commands look after the files
+around a run."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -58,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="conformance", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"conformance {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_registry(commands)
     add_zoo(commands)
     add_replay(commands)
     add_sweep(commands)
