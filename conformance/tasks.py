@@ -61,7 +61,7 @@ class Tasks:
     def convert(self, located: LocatedCase, info: FrameworkInfo, out: Path) -> Completed:
         """Leave the case's bundle in ``out``."""
         payload = {**self._source(located), "out": str(out)}
-        return self._run("pipeline:convert", located, located.case.key, payload, _preload(info))
+        return self._run("pipeline:convert", located, located.case.key, payload, preloaded(info))
 
     def vary(self, located: LocatedCase, base: Bundle, out: Path, *, lasting: bool) -> Completed:
         """Leave the case's variant of a bundle in ``out``.
@@ -115,7 +115,7 @@ class Tasks:
         """Leave what the source's modules computed in ``out``, where its adapter knows."""
         payload = {**self._source(located), "out": str(out)}
         target = "explain.modules:activations"
-        return self._run(target, located, located.case.key, payload, _preload(info))
+        return self._run(target, located, located.case.key, payload, preloaded(info))
 
     def explain(
         self,
@@ -191,6 +191,7 @@ class Tasks:
             self._settings.progress.unlink(missing_ok=True)
 
 
-def _preload(info: FrameworkInfo) -> tuple[str, ...]:
+def preloaded(info: FrameworkInfo) -> tuple[str, ...]:
+    """What the parent of a framework's processes imports: processes that name it share one."""
     # an adapter that asks for nothing shares the parent of what runs models
     return (*info.preload, *_RUNTIME_PRELOAD)

@@ -37,6 +37,23 @@ def every_plugin(monkeypatch):
         monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session")
+def kept_children():
+    """Processes for conversions of several tests: each framework is imported once."""
+    from conformance.execution.child import children
+
+    class Kept:
+        def __init__(self, executor):
+            self.run = executor.run
+
+        def close(self):
+            """Stay: the session ends them."""
+
+    executor = children()
+    yield Kept(executor)
+    executor.close()
+
+
 @pytest.fixture(autouse=True)
 def _outside_of_github(monkeypatch):
     """Runs that a test starts must not annotate the job that runs the tests."""

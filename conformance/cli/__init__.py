@@ -14,6 +14,8 @@ from typing import Any
 from conformance import __version__
 from conformance.cli.blame import add_blame
 from conformance.cli.cache import add_cache
+from conformance.cli.check import add_check
+from conformance.cli.convert import add_convert
 from conformance.cli.diff import add_diff
 from conformance.cli.gate import add_gate
 from conformance.cli.history import add_history
@@ -60,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="conformance", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"conformance {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_convert(commands)
+    add_check(commands)
     add_registry(commands)
     add_zoo(commands)
     add_replay(commands)

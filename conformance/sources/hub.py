@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -64,7 +65,7 @@ def snapshot(repo: str, revision: str | None, cache_dir: Path, *, offline: bool)
         return home / ref
     if offline or is_offline_mode():
         return _kept(home, remembered, f"'{repo}' at '{ref}'")
-    with _explained(repo, ref):
+    with explained(repo, ref):
         found = _look_up(repo, ref)
         commit = str(found.sha)
         folder = home / commit
@@ -89,9 +90,9 @@ def _kept(home: Path, remembered: Path, what: str) -> Path:
 
 def _look_up(repo: str, ref: str) -> Any:
     """The hub's description of a model: commit and files with sizes and digests."""
-    found = _api().model_info(repo, revision=ref, files_metadata=True, timeout=_TIMEOUT_S)
+    found = api().model_info(repo, revision=ref, files_metadata=True, timeout=_TIMEOUT_S)
     if not _COMMIT.fullmatch(found.sha or ""):
-        raise InfraError(f"{_endpoint()} gave no commit for '{repo}' at '{ref}'")
+        raise InfraError(f"{endpoint()} gave no commit for '{repo}' at '{ref}'")
     files = [file.rfilename for file in _wanted(found)]
     if not any(name.endswith(".safetensors") for name in files):
         raise LoadError(
@@ -111,25 +112,29 @@ def _download(repo: str, found: Any, folder: Path) -> None:
         repo,
         revision=found.sha,
         local_dir=partial,
-        endpoint=_endpoint(),
+        endpoint=endpoint(),
         allow_patterns=[file.rfilename for file in files],
     )
     for file in files:
-        _check_arrival(partial / file.rfilename, file)
+        check_arrival(partial / file.rfilename, file)
     partial.rename(folder)
 
 
-def _check_arrival(path: Path, expected: Any) -> None:
-    """Hold a file against the hub's figures: the client does not check digests itself."""
+def check_arrival(path: Path, expected: Any) -> None:
+    """Hold a file against the hub's figures: the client does not check digests itself.
+
+    Raises:
+        InfraError: when it is missing, or damaged, in which case it is removed.
+    """
     if not path.is_file():
-        raise InfraError(f"'{expected.rfilename}' did not arrive from {_endpoint()}: run again")
+        raise InfraError(f"'{expected.rfilename}' did not arrive from {endpoint()}: run again")
     damaged = expected.size not in (None, path.stat().st_size)
     if expected.lfs is not None:
         with path.open("rb") as stream:
             damaged |= hashlib.file_digest(stream, "sha256").hexdigest() != expected.lfs.sha256
     if damaged:
         path.unlink()
-        raise InfraError(f"'{expected.rfilename}' arrived damaged from {_endpoint()}: run again")
+        raise InfraError(f"'{expected.rfilename}' arrived damaged from {endpoint()}: run again")
 
 
 def _wanted(found: Any) -> list[Any]:
@@ -147,22 +152,41 @@ def _wanted(found: Any) -> list[Any]:
     ]
 
 
-def _endpoint() -> str:
+def require_client() -> None:
+    """Make sure that the hub's client is installed.
+
+    Raises:
+        InfraError: with what to install.
+    """
+    if find_spec("huggingface_hub") is None:
+        raise InfraError(
+            "huggingface_hub not installed: pip install 'pytest-onnx-conformance[transformers]'"
+        )
+
+
+def endpoint() -> str:
+    """Address of the hub, without a slash at its end."""
     from huggingface_hub.constants import ENDPOINT
 
     # the library's constant is of the time of its import
     return str(os.environ.get("HF_ENDPOINT", ENDPOINT)).rstrip("/")
 
 
-def _api() -> Any:
+def api() -> Any:
+    """The hub's client."""
     from huggingface_hub import HfApi
 
-    return HfApi(endpoint=_endpoint())
+    return HfApi(endpoint=endpoint())
 
 
 @contextmanager
-def _explained(repo: str, ref: str) -> Iterator[None]:
-    """Tell what is wrong with the model's name from what is wrong with the way to it."""
+def explained(repo: str, ref: str) -> Iterator[None]:
+    """Tell what is wrong with the model's name from what is wrong with the way to it.
+
+    Raises:
+        LoadError: for a name that the hub does not know or show.
+        InfraError: for a hub that cannot be reached.
+    """
     from huggingface_hub import errors
 
     try:
@@ -173,24 +197,24 @@ def _explained(repo: str, ref: str) -> Iterator[None]:
         raise LoadError(f"'{repo}' is not a hub id such as 'org/name': {error}") from error
     except errors.GatedRepoError as error:
         raise LoadError(
-            f"'{repo}' is gated: accept its conditions at {_endpoint()}/{repo} and set HF_TOKEN"
+            f"'{repo}' is gated: accept its conditions at {endpoint()}/{repo} and set HF_TOKEN"
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise LoadError(f"'{repo}' has no revision '{ref}' at {_endpoint()}") from error
+        raise LoadError(f"'{repo}' has no revision '{ref}' at {endpoint()}") from error
     except errors.RepositoryNotFoundError as error:
         raise LoadError(
-            f"{_endpoint()} shows no model '{repo}': check the spelling, "
+            f"{endpoint()} shows no model '{repo}': check the spelling, "
             "or set HF_TOKEN if it is private"
         ) from error
     except errors.HfHubHTTPError as error:
         status = error.response.status_code
-        text = f"{_endpoint()} answered {status} for '{repo}' at '{ref}'"
+        text = f"{endpoint()} answered {status} for '{repo}' at '{ref}'"
         if status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR:
             raise InfraError(f"{text}: try again later, or use --zoo-offline") from error
         raise LoadError(f"{text}: check the id, the revision and HF_TOKEN") from error
     except Exception as error:
         # the client's transport errors have no base class that all its versions share
         raise InfraError(
-            f"'{repo}' cannot be fetched from {_endpoint()}: "
+            f"'{repo}' cannot be fetched from {endpoint()}: "
             f"{type(error).__name__}: {' '.join(str(error).split())}"
         ) from error

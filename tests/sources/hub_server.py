@@ -58,7 +58,7 @@ def serving(hub: Hub):
 
 def _described(name: str, content: bytes) -> dict:
     blob = {"oid": hashlib.sha1(content, usedforsecurity=False).hexdigest(), "size": len(content)}
-    if not name.endswith(".safetensors"):
+    if not name.endswith((".safetensors", ".onnx", ".onnx_data", ".onnx.data")):
         return blob
     lfs = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
     return {**blob, "lfs": lfs}

@@ -1,0 +1,183 @@
+"""Framework by file: told by names and listings.
+
+Nothing of a model is opened but the small JSON files that say what a folder is.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+_BY_SUFFIX = {
+    ".keras": "tensorflow",
+    ".h5": "tensorflow",
+    ".hdf5": "tensorflow",
+    ".pt": "pytorch",
+    ".pth": "pytorch",
+    ".pt2": "pytorch",
+    ".skops": "sklearn",
+    ".joblib": "sklearn",
+    ".pkl": "sklearn",
+    ".pickle": "sklearn",
+}
+#: Files that are a model or a part of one.
+SUFFIXES = (*_BY_SUFFIX, ".safetensors", ".bin", ".pb", ".onnx")
+#: What Transformers calls its weights beside config.json, of whichever framework.
+_WEIGHTS = ("pytorch_model", "tf_model", "flax_model", "rust_model", "model")
+#: Formats that run code when they are read.
+_PICKLED = (".pt2", ".joblib", ".pkl", ".pickle")
+_CONFIG, _SAVED_MODEL = "config.json", "saved_model.pb"
+_HUBCONF, _MODELSCOPE = "hubconf.py", "configuration.json"
+
+
+class Refusal(Exception):
+    """A file or folder is no model, or several; the message says what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A local model."""
+
+    framework: str
+    source: dict[str, JsonValue]
+    zoo_dir: Path
+    label: str
+    told: tuple[str, ...]
+    #: Fields of ``source`` without which the model is not read.
+    needs: tuple[str, ...] = ()
+
+
+def format_of(path: Path, fragment: str, framework: str | None) -> Format:
+    """The model that a file or folder is.
+
+    Args:
+        path: exists.
+        fragment: what was written behind ``#``: the entry point of a ``hubconf.py``.
+        framework: the user's word for it, which decides between several.
+
+    Raises:
+        Refusal: when it is none, or several.
+    """
+    whole = path.expanduser().resolve()
+    found = _of_folder(whole, fragment) if whole.is_dir() else [_of_file(whole, fragment)]
+    fitting = [each for each in found if framework in (None, each.framework)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if found and not fitting:
+        kinds = " or ".join(sorted({each.framework for each in found}))
+        raise Refusal(f"'{path}' is a model of {kinds}, not of '{framework}'")
+    if not found:
+        raise Refusal(_nothing_in(whole))
+    listed = "; ".join(f"{each.framework}: '{each.source.get('path')}'" for each in fitting)
+    same = len({each.framework for each in fitting}) == 1
+    step = "name one of the files" if same else "name the file, or say which with --framework"
+    raise Refusal(f"'{path}' could be several models ({listed}): {step}")
+
+
+def _of_file(file: Path, fragment: str) -> Format:
+    name, suffix = file.name, file.suffix.lower()
+    if name == _HUBCONF:
+        return _hubconf(file.parent, fragment)
+    if name == _SAVED_MODEL:
+        return _local("tensorflow", file.parent, f"'{name}': a SavedModel of TensorFlow")
+    if name in (_CONFIG, _MODELSCOPE) or suffix in (".safetensors", ".bin"):
+        model_type = _model_type(file.parent)
+        if model_type is not None:
+            return _transformers(file.parent, model_type)
+        if name in (_CONFIG, _MODELSCOPE):
+            raise Refusal(f"'{file}' names no 'model_type': it describes no Transformers model")
+        raise Refusal(
+            f"'{name}' holds weights and no model: name a folder whose {_CONFIG} has a "
+            "'model_type', or write a manifest whose factory builds the model and loads them"
+        )
+    if suffix == ".onnx":
+        raise Refusal(f"'{name}' is ONNX already: `conformance replay` runs its test data")
+    framework = _BY_SUFFIX.get(suffix)
+    if framework is None:
+        raise Refusal(
+            f"'{name}' is no model file that is known: {', '.join(SUFFIXES[:-1])}, a folder, or "
+            "a manifest (.yaml) that says how the model is built"
+        )
+    needs = ("allow_pickle",) if suffix in _PICKLED else ()
+    return _local(framework, file, f"'{name}': a model file of {framework}", needs)
+
+
+def _of_folder(folder: Path, fragment: str) -> list[Format]:
+    found = []
+    model_type = _model_type(folder)
+    if model_type is not None:
+        found.append(_transformers(folder, model_type))
+    if (folder / _SAVED_MODEL).is_file():
+        found.append(_local("tensorflow", folder, f"holds {_SAVED_MODEL}: a SavedModel"))
+    if (folder / _HUBCONF).is_file() and (fragment or not found):
+        found = [_hubconf(folder, fragment)] if fragment else [*found, _hubconf(folder, fragment)]
+    for file in sorted(folder.iterdir()):
+        weights = model_type is not None and file.stem.startswith(_WEIGHTS)
+        if file.suffix.lower() in _BY_SUFFIX and file.is_file() and not weights:
+            found.append(_of_file(file, ""))
+    return found
+
+
+def _nothing_in(folder: Path) -> str:
+    tried = f"{_CONFIG} with 'model_type', {_SAVED_MODEL}, {_HUBCONF}, or a file that ends in "
+    more = ""
+    if (folder / _MODELSCOPE).is_file():
+        told = _read_json(folder / _MODELSCOPE)
+        more = (
+            f"; its {_MODELSCOPE} says framework {told.get('framework')!r}, task "
+            f"{told.get('task')!r}, but no file of such a model is there"
+        )
+    elif (folder / _CONFIG).is_file():
+        more = f"; its {_CONFIG} names no 'model_type'"
+    return f"'{folder}' holds no model: {tried}{', '.join(_BY_SUFFIX)}{more}"
+
+
+def _transformers(folder: Path, model_type: str) -> Format:
+    told = [f"{_CONFIG} with model_type '{model_type}': a Transformers model"]
+    if (folder / "modules.json").is_file():
+        told.append(
+            "modules.json: Sentence Transformers pools what this model answers; the pooling is no "
+            "part of the conversion"
+        )
+    if (folder / _MODELSCOPE).is_file():
+        told.append(f"{_MODELSCOPE}: as ModelScope delivers it")
+    return Format("transformers", {"path": folder.name}, folder.parent, folder.name, tuple(told))
+
+
+def _local(framework: str, path: Path, told: str, needs: tuple[str, ...] = ()) -> Format:
+    label = path.stem if path.is_file() else path.name
+    return Format(framework, {"path": path.name}, path.parent, label, (told,), needs)
+
+
+def _hubconf(folder: Path, entry_point: str) -> Format:
+    if not entry_point:
+        raise Refusal(
+            f"'{folder}' is a torch.hub repository: name what its {_HUBCONF} builds, as "
+            f"'{folder}#resnet18', and say --trust-remote-code, since that runs its code"
+        )
+    return Format(
+        "pytorch",
+        {"factory": f"hubconf:{entry_point}"},
+        folder,
+        entry_point,
+        (f"{_HUBCONF}: a torch.hub repository, of which '{entry_point}' is built",),
+        ("trust_remote_code",),
+    )
+
+
+def _model_type(folder: Path) -> str | None:
+    file = folder / _CONFIG
+    found = _read_json(file).get("model_type") if file.is_file() else None
+    return found if isinstance(found, str) and found else None
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise Refusal(f"'{file}' cannot be read: {error}") from error
+    return data if isinstance(data, dict) else {}

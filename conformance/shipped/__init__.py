@@ -1,0 +1,17 @@
+"""ONNX files that hub repositories ship: which there are, and whether they are still right."""
+
+from conformance.shipped.auditing import Audit, AuditImpossible, audit
+from conformance.shipped.comparing import Finding
+from conformance.shipped.listing import OnnxFile, Shipped, fetch_onnx, shipped_onnx, variant_of
+
+__all__ = [
+    "Audit",
+    "AuditImpossible",
+    "Finding",
+    "OnnxFile",
+    "Shipped",
+    "audit",
+    "fetch_onnx",
+    "shipped_onnx",
+    "variant_of",
+]

@@ -1,0 +1,260 @@
+"""Run a shipped model on the inputs that its source has answered, and say how it differs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conformance import runtime
+from conformance.bundle import DataSet, read_bundle
+from conformance.errors import CorruptBundle, LoadError, SessionError
+from conformance.execution.progress import Progress
+from conformance.model import Stage, to_json
+from conformance.onnx_files import read_model
+from conformance.shipped.poolings import pooled
+from conformance.tensors import Arrays
+
+PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.shipped.comparing")
+
+#: Least signal-to-noise ratio, in dB, that the numbers of a model explain: about what rounding
+#: each weight to them leaves. Below it, something else is different too.
+_LEAST_SNR_DB = {"float16": 40.0, "bfloat16": 20.0, "int8": 8.0, "int4": 5.0}
+#: Weights smaller than this are in many models by chance: ones, zeros, an epsilon.
+_WEIGHT_ELEMENTS = 16
+_ROUNDING = 1e-5
+_QUANTIZING = ("DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one output of a shipped model is."""
+
+    #: ``same``, ``dtype`` (as the source, in smaller numbers), ``pooling`` (of the source's
+    #: tokens), ``stale`` (other weights), ``graph`` (the same weights, computed otherwise), or
+    #: ``interface`` (it cannot be compared).
+    kind: str
+    output: str
+    #: A sentence for people.
+    detail: str
+    #: Signal-to-noise ratio to the source's answer; ``None`` where it is infinite or unknown.
+    snr_db: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A shipped model against its source."""
+
+    findings: tuple[Finding, ...]
+    dtype: str
+    same_weights: int
+    weights: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """What can be told of a model's weights without running it."""
+
+    dtype: str
+    same: int
+    total: int
+
+    @property
+    def told(self) -> str:
+        return f"{self.same} of {self.total} weights are the repository's"
+
+
+def compare_shipped(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Compare, as a target of a process: ``model`` with the data sets of ``bundle``.
+
+    Raises:
+        LoadError: when a file is damaged, or names files that are not its own.
+        SessionError: when ONNX Runtime refuses the model.
+    """
+    progress.enter(Stage.LOAD)
+    model, limits = Path(payload["model"]), payload["limits"]
+    try:
+        bundle = read_bundle(Path(payload["bundle"]))
+        data_sets = list(bundle.data_sets())
+        weights = _weights_of(read_model(model), model, bundle.model_path)
+    except CorruptBundle as error:
+        raise LoadError(str(error)) from error
+    progress.enter(Stage.SESSION)
+    session = runtime.create_session(model, "cpu")
+    progress.enter(Stage.PARITY)
+    try:
+        answered = _answers(session, data_sets)
+        findings = [_finding(name, answered, limits, weights) for name in answered[0][1]]
+    except SessionError as error:
+        findings = [Finding("interface", "", str(error))]
+    compared = Compared(tuple(findings), weights.dtype, weights.same, weights.total)
+    return to_json(compared)
+
+
+Answered = Sequence[tuple[DataSet, Arrays]]
+
+
+def _answers(session: Any, data_sets: Sequence[DataSet]) -> Answered:
+    """The answers to each data set that the model takes; SessionError when it takes none."""
+    found, trouble = [], None
+    for data_set in data_sets:
+        try:
+            feeds = _feeds(session, data_set.inputs)
+            found.append((data_set, runtime.run(session, feeds)))
+        except SessionError as error:
+            trouble = error
+    if not found:
+        raise SessionError(f"it takes none of the source's inputs: {trouble}")
+    return found
+
+
+def _feeds(session: Any, inputs: Arrays) -> Arrays:
+    """The source's inputs, under the model's names and in its dtypes."""
+    feeds: Arrays = {}
+    for wanted in session.get_inputs():
+        dtype = np.dtype(_NUMPY.get(wanted.type, "float32"))
+        if wanted.name in inputs:
+            feeds[wanted.name] = inputs[wanted.name].astype(dtype)
+        elif wanted.name == "token_type_ids" and "input_ids" in inputs:
+            feeds[wanted.name] = np.zeros_like(inputs["input_ids"], dtype=dtype)
+        else:
+            raise SessionError(
+                f"it takes an input '{wanted.name}' that the source does not have "
+                f"({', '.join(inputs)})"
+            )
+    return feeds
+
+
+_NUMPY = {
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(bool)": "bool",
+}
+
+
+def _finding(
+    name: str, answered: Answered, limits: Mapping[str, float | None], weights: _Weights
+) -> Finding:
+    """What the output ``name`` is, by the first explanation that its values bear out."""
+    got = [answer[name] for _, answer in answered]
+    alike = [
+        other
+        for other in answered[0][0].outputs
+        if all(data.outputs[other].shape == a[name].shape for data, a in answered)
+    ]
+    alike.sort(key=lambda other: other != name)  # its namesake first
+    nearest: tuple[float | None, str] | None = None
+    for other in alike:
+        wanted = [_exact(data, other) for data, _ in answered]
+        close, snr = _close(got, wanted, limits.get(other), weights.dtype)
+        if close:
+            return _as_source(name, other, snr, weights)
+        if nearest is None:
+            nearest = snr, other
+    for other, how, wanted in pooled(answered, got[0].shape):
+        close, snr = _close(got, wanted, None, weights.dtype)
+        if close:
+            detail = f"'{name}' is the source's '{other}' pooled: {how}"
+            return Finding("pooling", name, detail, snr)
+    snr, other = nearest or (None, "")
+    if not other and weights.same == weights.total:
+        shape = list(got[0].shape)
+        detail = f"'{name}' of shape {shape} is no output of the source, nor one of them pooled"
+        return Finding("interface", name, detail)
+    kind = "graph" if weights.total and weights.same == weights.total else "stale"
+    if weights.dtype != "float32":
+        kind = "stale"  # rounded weights are never the repository's: its numbers do not explain it
+    far = "" if snr is None else f" ({snr:.1f} dB)"
+    than = f" than the source's '{other}'" if other else ""
+    detail = f"'{name}' answers otherwise{than}{far}; {weights.told}"
+    return Finding(kind, name, detail, snr)
+
+
+def _as_source(name: str, other: str, snr: float | None, weights: _Weights) -> Finding:
+    called = "" if other == name else f", where it is called '{other}'"
+    if weights.dtype == "float32":
+        return Finding("same", name, f"'{name}' is what the source answers{called}", snr)
+    far = "" if snr is None else f", {snr:.1f} dB"
+    detail = f"'{name}' is what the source answers{called}, in {weights.dtype}{far}"
+    return Finding("dtype", name, detail, snr)
+
+
+def _exact(data: DataSet, name: str) -> np.ndarray:
+    return (data.outputs_fp64 or data.outputs)[name]
+
+
+def _close(
+    got: Sequence[np.ndarray], wanted: Sequence[np.ndarray], limit: float | None, dtype: str
+) -> tuple[bool, float | None]:
+    """Whether answers are the wanted ones, as far as their numbers can tell; and their SNR."""
+    if got[0].dtype.kind != "f" or wanted[0].dtype.kind != "f":
+        same = all(np.array_equal(a, b) for a, b in zip(got, wanted, strict=True))
+        return same, None
+    actual = np.concatenate([a.astype(np.float64).ravel() for a in got])
+    exact = np.concatenate([b.astype(np.float64).ravel() for b in wanted])
+    if not np.isfinite(actual).all():
+        return False, None
+    error = actual - exact
+    noise, signal = float(error @ error), float(exact @ exact)
+    snr = None if noise == 0 or signal == 0 else 10 * float(np.log10(signal / noise))
+    if dtype in _LEAST_SNR_DB:
+        return snr is None or snr >= _LEAST_SNR_DB[dtype], snr
+    accepted = max(limit or 0.0, _ROUNDING * float(np.abs(exact).max(initial=0.0)))
+    return float(np.abs(error).max(initial=0.0)) <= accepted, snr
+
+
+def _weights_of(shipped: Any, path: Path, own: Path) -> _Weights:
+    """Dtype of a model's weights, and how many of them are those of our own conversion."""
+    theirs = _tensors(shipped, path.parent)
+    ours = _tensors(read_model(own), own.parent)
+    known = {_digest(array) for array in theirs}
+    # an exporter may store a matrix the other way round
+    same = sum(
+        _digest(array) in known or _digest(array.T) in known
+        for array in (each for each in ours if each.dtype.kind == "f")
+    )
+    total = sum(array.dtype.kind == "f" for array in ours)
+    return _Weights(_dtype(shipped, theirs), same, total)
+
+
+def _tensors(model: Any, folder: Path) -> list[np.ndarray]:
+    from onnx import numpy_helper
+
+    found = [
+        numpy_helper.to_array(tensor, base_dir=str(folder)) for tensor in model.graph.initializer
+    ]
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            found += [
+                numpy_helper.to_array(a.t, base_dir=str(folder))
+                for a in node.attribute
+                if a.name == "value"
+            ]
+    return [array for array in found if array.size >= _WEIGHT_ELEMENTS]
+
+
+def _digest(array: np.ndarray) -> bytes:
+    shape = str(array.shape).encode()
+    return hashlib.sha256(shape + np.ascontiguousarray(array).tobytes()).digest()
+
+
+def _dtype(model: Any, weights: Sequence[np.ndarray]) -> str:
+    """What most of a model's weights are stored as."""
+    operators = {node.op_type for node in model.graph.node}
+    if "MatMulNBits" in operators:
+        return "int4"
+    if operators.intersection(_QUANTIZING):
+        return "int8"
+    sizes: Counter[str] = Counter()
+    for array in weights:
+        if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
+            sizes[array.dtype.name] += array.size
+    return sizes.most_common(1)[0][0] if sizes else "float32"

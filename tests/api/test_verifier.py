@@ -1,0 +1,205 @@
+"""The ONNX file of a hub model by the seeds' names: shipped, converted, failed; and the manager."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance.api import (
+    ModelManager,
+    ModelOptimizer,
+    ModelQuantizer,
+    OnnxConversionError,
+    OnnxVerificationError,
+    OnnxVerifier,
+    PyTorchConverter,
+    PyTorchToOnnxConverter,
+    TensorFlowConverter,
+    result_fields,
+    verify_and_get_onnx_model,
+)
+from conformance.detection import Wishes
+from conformance.registry import ConversionRegistry
+from conformance.single import Step
+
+pytest.importorskip("skl2onnx")
+pytest.importorskip("huggingface_hub")
+sys.path.insert(0, str(Path(__file__).parents[1] / "sources"))
+from hub_server import Hub, serving
+
+#: As people write it for BERT, at an opset that the exporter has.
+CONFIG = {
+    "model_type": "bert",
+    "opset_version": 18,
+    "input_shapes": {"batch_size": 1, "sequence_length": 12},
+    "input_names": ["input_ids", "attention_mask"],
+    "output_names": ["tokens", "pooled"],
+    "dynamic_axes": {
+        "input_ids": {0: "batch_size", 1: "sequence_length"},
+        "attention_mask": {0: "batch_size", 1: "sequence_length"},
+        "tokens": {0: "batch_size", 1: "sequence_length"},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _shared_processes(kept_children, monkeypatch):
+    """Conversions that bring no executor take that of the session."""
+    monkeypatch.setattr("conformance.single.converting.children", lambda _: kept_children)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A repository that ships one ONNX file; the environment points at it."""
+    folder = tmp_path / "remote"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "model.onnx").write_bytes(b"what is in it nobody asks here")
+    for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf_home"))
+    with serving(Hub("tiny/bert", folder)) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def estimators(tmp_path_factory):
+    """Two local models: one that converts, one whose export fails."""
+    import joblib
+    from sklearn.datasets import load_iris
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    folder = tmp_path_factory.mktemp("estimators")
+    x, y = load_iris(return_X_y=True)
+    joblib.dump(LogisticRegression(max_iter=500).fit(x, y), folder / "iris.joblib")
+    joblib.dump(HistGradientBoostingClassifier(max_iter=3).fit(x, y), folder / "boosting.joblib")
+    return folder
+
+
+def test_a_shipped_file_is_the_original(hub, tmp_path):
+    """The file of the repository is downloaded and nothing is converted."""
+    path, was_converted = verify_and_get_onnx_model("tiny/bert", "model.onnx", cache_dir=tmp_path)
+    assert was_converted is False
+    assert Path(path).read_bytes() == (hub.folder / "model.onnx").read_bytes()
+    assert ConversionRegistry(tmp_path).entries() == {}
+    assert result_fields(path, was_converted=False) == {
+        "onnx_source": "huggingface",
+        "onnx_conversion_status": "original",
+        "onnx_conversion_time": None,
+        "onnx_local_path": None,
+    }
+
+
+def test_verification_tells_presence_from_trouble(hub, tmp_path):
+    """A file that is not there is False; a model or a hub that is not there is an error."""
+    verifier = OnnxVerifier(cache_dir=tmp_path)
+    assert verifier.verify_onnx_file("tiny/bert", "model.onnx") is True
+    assert verifier.verify_onnx_file("tiny/bert", "onnx/model.onnx") is False
+    with pytest.raises(OnnxVerificationError, match="check the spelling"):
+        verifier.verify_onnx_file("tiny/bart", "model.onnx")
+    hub.broken = 503
+    with pytest.raises(OnnxVerificationError, match="answered 503"):
+        verifier.verify_onnx_file("tiny/bert", "model.onnx")
+
+
+def test_a_configuration_that_cannot_be_met_is_told_before_the_hub_is_asked(hub, tmp_path):
+    """A misspelt key of conversion_config fails whether or not a conversion would be needed."""
+    with pytest.raises(OnnxConversionError, match="no key 'opset'"):
+        verify_and_get_onnx_model("tiny/bert", "model.onnx", {"opset": 18}, cache_dir=tmp_path)
+    assert hub.requests == []
+
+
+def test_a_missing_file_is_converted_by_the_configuration(hub, tmp_path):
+    """Names, axes and opset of conversion_config are the graph's; the next call reuses it."""
+    transformers = pytest.importorskip("transformers")
+    import onnx
+    import torch
+
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=60, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=24, max_position_embeddings=32, initializer_range=0.3,
+    )  # fmt: skip
+    (hub.folder / "model.onnx").unlink()
+    transformers.BertModel(config).eval().save_pretrained(hub.folder)
+    asked = ("tiny/bert", "onnx/model.onnx", CONFIG)
+    path, was_converted = verify_and_get_onnx_model(*asked, cache_dir=tmp_path)
+    assert was_converted is True
+    model = onnx.load(path)
+    assert [o.version for o in model.opset_import if not o.domain] == [18]
+    assert [i.name for i in model.graph.input] == ["input_ids", "attention_mask"]
+    assert [o.name for o in model.graph.output] == ["tokens", "pooled"]
+    shape = model.graph.input[0].type.tensor_type.shape
+    assert [d.dim_param for d in shape.dim] == ["batch_size", "sequence_length"]
+    assert verify_and_get_onnx_model(*asked, cache_dir=tmp_path) == (path, True)
+    (entry,) = ConversionRegistry(tmp_path).entries().values()
+    assert entry.use_count == 2
+    assert (entry.opset_version, entry.verification_status) == (18, "pass")
+    assert entry.conversion_config["output_names"] == ["tokens", "pooled"]
+
+
+def test_a_failed_conversion_is_registered_with_its_message(estimators, tmp_path):
+    """The error carries the evidence, and the registry keeps why."""
+    converter = PyTorchToOnnxConverter(tmp_path, wishes=Wishes(allow_pickle=True))
+    with pytest.raises(OnnxConversionError, match="fail at export") as caught:
+        converter.convert_model(str(estimators / "boosting.joblib"), "model.onnx")
+    assert caught.value.certificate.verdict == "fail"
+    (entry,) = converter.registry.entries().values()
+    assert entry.conversion_success is False
+    assert "skl2onnx cannot convert" in entry.error_message
+    assert entry.verification_status == "fail"
+
+
+def test_the_manager_converts_finds_lists_and_removes(estimators, tmp_path):
+    """A collection knows its models, how often they were used, and takes their files with them."""
+    told = []
+    manager = ModelManager(tmp_path, progress=told.append)
+    name = str(estimators / "iris.joblib")
+    assert manager.get(name) is None
+    made = manager.convert(name, wishes=Wishes(allow_pickle=True))
+    assert made.path.is_file()
+    assert made.verdict == "pass"
+    assert Step.EXPORT in {p.step for p in told}
+    assert manager.convert(name).path == made.path, "a conversion that is there is not made again"
+    assert manager.get(name) == made.path
+    (listed,) = manager.list()
+    assert (listed.model_id, listed.use_count) == (name, 3)
+    assert manager.remove(name) == 1
+    assert not made.path.exists()
+    assert manager.list() == []
+    assert manager.remove(name) == 0
+
+
+def test_the_manager_pulls_from_the_hub(hub, tmp_path):
+    """Pulling gives a folder of plain files; what the hub does not have is the API's error."""
+    (hub.folder / "model.safetensors").write_bytes(b"weights")
+    told = []
+    folder = ModelManager(tmp_path).pull("tiny/bert", progress=told.append)
+    assert (folder / "model.safetensors").read_bytes() == b"weights"
+    assert [p.step for p in told] == [Step.DOWNLOAD] * 2
+    with pytest.raises(OnnxVerificationError, match="shows no model"):
+        ModelManager(tmp_path).pull("tiny/none")
+
+
+def test_converters_say_what_they_support(tmp_path):
+    """A converter is asked before it is used, and loads nothing for it."""
+    for name in ("net.pt", "net.keras", "forest.skops"):
+        (tmp_path / name).write_bytes(b"?")
+    pytorch, tensorflow = PyTorchConverter(tmp_path), TensorFlowConverter(tmp_path)
+    assert pytorch.supports(str(tmp_path / "net.pt"))
+    assert pytorch.supports("org/name")
+    assert not pytorch.supports(str(tmp_path / "net.keras"))
+    assert tensorflow.supports(str(tmp_path / "net.keras"))
+    assert not tensorflow.supports(str(tmp_path / "forest.skops"))
+    assert not tensorflow.supports(str(tmp_path / "nothing.txt"))
+
+
+def test_variants_are_named_before_work_is_begun():
+    """Optimizer and quantizer stand for variants of the engine, and refuse others."""
+    assert ModelOptimizer("fp32").variant == "fp32"
+    with pytest.raises(OnnxConversionError, match="unknown variant 'fp61'"):
+        ModelQuantizer("fp61")

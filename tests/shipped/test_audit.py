@@ -1,0 +1,193 @@
+"""Shipped files against the repository's weights: honest, stale, pooled, of other numbers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("transformers")
+sys.path.insert(0, str(Path(__file__).parents[1] / "sources"))
+from hub_server import Hub, serving
+
+from conformance.bundle import MANIFEST
+from conformance.cli import main
+from conformance.execution.progress import Progress
+from conformance.shipped.comparing import compare_shipped
+
+
+@pytest.fixture(scope="module")
+def audited(tiny_bert, tmp_path_factory, kept_children):
+    """What the command says of a repository without, then with an honest ONNX file."""
+    folder = tmp_path_factory.mktemp("audit")
+    remote, cache = folder / "remote", folder / "cache"
+    shutil.copytree(tiny_bert, remote)
+    with pytest.MonkeyPatch.context() as patch, serving(Hub("tiny/bert", remote)) as hub:
+        patch.setattr("conformance.execution.child.children", lambda: kept_children)
+        for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
+            patch.delenv(name, raising=False)
+        patch.setenv("HF_HOME", str(folder / "hf_home"))
+        patch.setenv("HF_ENDPOINT", hub.url)
+        arguments = ["check", "--model", "tiny/bert", "--cache-dir", str(cache)]
+        code = main([*arguments, "--convert", "--output", str(folder / "converted.json")])
+        (made,) = json.loads((folder / "converted.json").read_text())["models"]
+        own = _inlined(Path(made["local_path"]))
+        (remote / "onnx").mkdir()
+        (remote / "onnx" / "model.onnx").write_bytes(own.SerializeToString())
+        hub.commit = "beef" + "1" * 36  # a commit that adds the file
+        again = [*arguments, "--onnx-path", "onnx/model.onnx", "--audit"]
+        audit_code = main([*again, "--output", str(folder / "audit.json")])
+        (audit,) = json.loads((folder / "audit.json").read_text())["models"]
+    bundle = next(file.parent for file in sorted(cache.rglob(MANIFEST)))
+    return {"code": code, "made": made, "own": own, "bundle": bundle, "cache": cache,
+            "audit_code": audit_code, "audit": audit}  # fmt: skip
+
+
+def _inlined(path):
+    """A model with its weights in the file itself."""
+    import onnx
+
+    return onnx.load(path)
+
+
+def compared(audited, model, tmp_path, limits=None):
+    """What the comparison says of a model, as in the audit's process."""
+    import onnx
+
+    file = tmp_path / "shipped.onnx"
+    onnx.save(model, file)
+    payload = {"model": str(file), "bundle": str(audited["bundle"]), "limits": limits or {}}
+    return compare_shipped(payload, Progress(tmp_path / "progress.json", "x"))
+
+
+def copy_of(audited):
+    import onnx
+
+    model = onnx.ModelProto()
+    model.CopyFrom(audited["own"])
+    return model
+
+
+def kinds(found):
+    return [finding["kind"] for finding in found["findings"]]
+
+
+def test_what_is_missing_is_converted_and_registered(audited):
+    """`check --convert` makes the file, proves it, and the registry knows it."""
+    assert audited["code"] == 0
+    assert audited["made"]["status"] == "converted"
+    registry = json.loads((audited["cache"] / "conversion_registry.json").read_text())
+    (entry,) = registry["conversions"].values()
+    assert entry["local_path"] == audited["made"]["local_path"]
+    assert (entry["model_id"], entry["model_type"]) == ("tiny/bert", "bert")
+    assert entry["verification_status"] == "pass"
+    assert entry["file_size_bytes"] > 10_000
+
+
+def test_an_honest_file_is_current(audited):
+    """The command's audit of a file made from the same weights finds every output the same."""
+    assert audited["audit_code"] == 0
+    found = audited["audit"]["audit"]
+    assert found["current"] is True
+    assert [f["kind"] for f in found["findings"]] == ["same", "same"]
+    assert found["same_weights"] == found["weights"] > 0
+    assert found["dtype"] == "float32"
+
+
+def test_stale_weights_are_found(audited, tmp_path):
+    """One trained step away is stale, and how many weights are still the repository's is told."""
+    from onnx import numpy_helper
+
+    model = copy_of(audited)
+    tensor = max(model.graph.initializer, key=lambda t: int(np.prod(t.dims)))
+    array = numpy_helper.to_array(tensor)
+    tensor.CopyFrom(numpy_helper.from_array((array * 1.01).astype(np.float32), tensor.name))
+    found = compared(audited, model, tmp_path)
+    assert "stale" in kinds(found)
+    assert found["same_weights"] == found["weights"] - 1
+    assert "weights are the repository's" in found["findings"][0]["detail"]
+
+
+def test_half_precision_is_told_as_such(audited, tmp_path):
+    """The same weights in float16 are another dtype, not stale."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    half = convert_float_to_float16(copy_of(audited), keep_io_types=True)
+    found = compared(audited, half, tmp_path)
+    assert found["dtype"] == "float16"
+    assert set(kinds(found)) == {"dtype"}
+    assert all(f["snr_db"] > 40 for f in found["findings"])
+
+
+def test_stale_weights_do_not_hide_behind_half_precision(audited, tmp_path):
+    """What float16 does not explain is stale."""
+    from onnx import numpy_helper
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    model = copy_of(audited)
+    for tensor in model.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype == np.float32 and array.size > 200:
+            tensor.CopyFrom(numpy_helper.from_array(array * np.float32(1.1), tensor.name))
+    found = compared(audited, convert_float_to_float16(model, keep_io_types=True), tmp_path)
+    assert "stale" in kinds(found)
+
+
+def pooled_model(audited, normalize):
+    """Our model with a plain mean over its tokens as its only output."""
+    from onnx import TensorProto, helper
+
+    model = copy_of(audited)
+    tokens = model.graph.output[0].name
+    axes = helper.make_tensor("axes", TensorProto.INT64, [1], [1])
+    model.graph.initializer.append(axes)
+    mean = helper.make_node("ReduceMean", [tokens, "axes"], ["sentence"], keepdims=0)
+    model.graph.node.append(mean)
+    name = "sentence"
+    if normalize:
+        model.graph.node.append(
+            helper.make_node("LpNormalization", ["sentence"], ["unit"], axis=-1, p=2)
+        )
+        name = "unit"
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 16]))
+    return model
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_another_pooling_is_named(audited, tmp_path, normalize):
+    """A vector that is the mean of the source's tokens, scaled or not, is told as just that."""
+    found = compared(audited, pooled_model(audited, normalize), tmp_path)
+    (finding,) = found["findings"]
+    assert finding["kind"] == "pooling"
+    assert "mean of all tokens, padding included" in finding["detail"]
+    assert ("scaled to length 1" in finding["detail"]) is normalize
+
+
+def test_the_same_weights_computed_otherwise_are_no_stale_ones(audited, tmp_path):
+    """Where all weights are the repository's and the answers are not, the graph is different."""
+    from onnx import helper
+
+    model = copy_of(audited)
+    name = model.graph.output[0].name
+    for node in model.graph.node:
+        node.output[:] = ["before" if o == name else o for o in node.output]
+        node.input[:] = ["before" if i == name else i for i in node.input]
+    model.graph.node.append(helper.make_node("Neg", ["before"], [name]))
+    found = compared(audited, model, tmp_path)
+    assert found["findings"][0]["kind"] == "graph"
+
+
+def test_a_model_with_other_inputs_cannot_be_compared(audited, tmp_path):
+    """What it takes and the source does not is told; nothing is called current."""
+    model = copy_of(audited)
+    for node in model.graph.node:
+        node.input[:] = ["ids" if i == "input_ids" else i for i in node.input]
+    model.graph.input[0].name = "ids"
+    found = compared(audited, model, tmp_path)
+    assert kinds(found) == ["interface"]
+    assert "takes an input 'ids'" in found["findings"][0]["detail"]
