@@ -68,9 +68,9 @@ class Reporter:
         with self._lock:
             if step is self._step or self._is_over(step):
                 return
-            self._end()
-            self._step, self._since = step, time.perf_counter()
-            self._tell(Progressed(step))
+            if step is Step.VERIFY and self._step is Step.EXPORT:
+                self._start(Step.OPTIMIZE)  # shorter than a look at the processes' progress
+            self._start(step)
 
     def end(self) -> None:
         """The last step has ended."""
@@ -100,6 +100,11 @@ class Reporter:
     def _is_over(self, step: Step) -> bool:
         order = list(Step)
         return self._step is not None and order.index(step) < order.index(self._step)
+
+    def _start(self, step: Step) -> None:
+        self._end()
+        self._step, self._since = step, time.perf_counter()
+        self._tell(Progressed(step))
 
     def _end(self) -> None:
         if self._step is not None:
