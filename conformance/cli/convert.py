@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance.cli.words import one_line, refuse
+from conformance.cli.words import counted, one_line, refuse
 
 if TYPE_CHECKING:
     from conformance.detection import Wishes
@@ -44,6 +44,7 @@ exit code:
   14  check: the exported file is not the model that was asked for
   15  session: ONNX Runtime cannot run it
   16  parity: it does not answer what the source answers, or nothing is proven by it
+  17  optimize: the variant of the model cannot be made
   30  network, disk, or a killed process: nothing is said about the model
   31  a package or the execution provider is not installed"""
 
@@ -240,6 +241,5 @@ def _compared(report: ParityReport) -> str:
     worst = f", worst error {max(ratios):.2f} of its limit" if ratios else ""
     names = ", ".join(one_line(output.name) for output in report.outputs[:4])
     more = ", ..." if len(report.outputs) > 4 else ""  # noqa: PLR2004 - a line
-    return (
-        f"  {len(report.outputs)} outputs ({names}{more}) on {report.data_sets} input sets{worst}"
-    )
+    outputs = counted(len(report.outputs), "output")
+    return f"  {outputs} ({names}{more}) on {counted(report.data_sets, 'input set')}{worst}"

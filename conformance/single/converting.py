@@ -18,7 +18,7 @@ from conformance.errors import ConformanceError, CorruptBundle, InfraError, Load
 from conformance.execution.child import Executor, children
 from conformance.execution.contract import Completed, Spec
 from conformance.locations import default_cache_dir
-from conformance.model import FrameworkInfo, Record, Stage, TestKind, TestRef, to_json
+from conformance.model import Case, FrameworkInfo, Record, Stage, TestKind, TestRef, to_json
 from conformance.requirements import missing_requirements
 from conformance.single.document import CERTIFICATE, Certificate, certificate_of, write_certificate
 from conformance.single.exits import INFRA, LOAD, NOT_RUN, UNDETECTED, exit_code
@@ -212,7 +212,7 @@ class _Work:
         try:
             if record.export.bundle is not None:
                 return BundleCache(self._place.cache_dir).find(record.export.bundle)
-            return _only_bundle(self._scratch / "unpinned")
+            return _bundle_of(detected.located.case, self._scratch / "unpinned")
         except (OSError, CorruptBundle) as error:
             raise ConversionFailed(
                 f"infra-error: the converted model of '{detected.located.case.key}' cannot be "
@@ -221,9 +221,13 @@ class _Work:
             ) from error
 
 
-def _only_bundle(root: Path) -> Bundle | None:
-    found = sorted(root.rglob(MANIFEST))
-    return read_bundle(found[0].parent) if found else None
+def _bundle_of(case: Case, root: Path) -> Bundle | None:
+    """The bundle of a case in a cache of one run."""
+    for file in sorted(root.rglob(MANIFEST)):
+        bundle = read_bundle(file.parent)
+        if bundle.manifest.case.key == case.key:
+            return bundle
+    return None
 
 
 def _frameworks() -> dict[str, FrameworkInfo]:

@@ -28,14 +28,13 @@ class Step(StrEnum):
     WRITE = "write"
 
 
-#: The steps of the pipeline's stages. The exported file is checked, and made into the variant
-#: that was asked for, in one step.
+#: The steps of the pipeline's stages; what is done to a model between its export and its session
+#: (it is checked, and made into the variant that was asked for) is one step.
 STEP_OF = {
     Stage.LOAD: Step.LOAD,
     Stage.INPUTS: Step.LOAD,
     Stage.REFERENCE: Step.LOAD,
     Stage.EXPORT: Step.EXPORT,
-    Stage.CHECK: Step.OPTIMIZE,
     Stage.LATENCY: Step.VERIFY,
     Stage.SESSION: Step.VERIFY,
     Stage.PARITY: Step.VERIFY,
@@ -87,7 +86,7 @@ class Reporter:
             while not over.wait(_LOOK_EVERY_S):
                 activity = read_activity(progress)
                 if activity is not None and activity.waits_for is None:
-                    self.begin(STEP_OF[activity.stage])
+                    self.begin(STEP_OF.get(activity.stage, Step.OPTIMIZE))
 
         thread = threading.Thread(target=look, name="conversion-progress", daemon=True)
         thread.start()

@@ -63,3 +63,15 @@ def test_every_stage_has_a_code_of_its_own(capsys):
     assert exit_code(record(Verdict.PASS, Stage.PARITY)) == 0
     assert exit_code(record(Verdict.NOT_RUN, Stage.LOAD)) == 31
     assert exit_code(record(Verdict.INFRA_ERROR, Stage.EXPORT)) == 30
+
+
+def test_a_step_that_is_too_short_to_be_seen_is_told():
+    """From the export to the verification the file was checked, however fast."""
+    heard = []
+    reporter = Reporter(heard.append)
+    for step in (Step.LOAD, Step.EXPORT, Step.VERIFY):
+        reporter.begin(step)
+    reporter.end()
+    assert [p.step for p in heard if p.seconds is not None] == [
+        Step.LOAD, Step.EXPORT, Step.OPTIMIZE, Step.VERIFY,
+    ]  # fmt: skip
