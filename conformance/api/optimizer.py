@@ -6,40 +6,52 @@ from pathlib import Path
 
 from conformance.api.conversion import convert
 from conformance.api.errors import OnnxConversionError
+from conformance.model import BASE
 from conformance.single import Conversion, Listener
 from conformance.variants import VARIANTS
 from conformance.zoo.suggest import choices
 
 
-class _Variants:
-    """Converts models into one kind of variants."""
+class ModelOptimizer:
+    """Makes a graph that computes the same with less: variants that lose nothing.
 
-    def __init__(self, variant: str, cache_dir: str | Path | None = None) -> None:
-        if variant not in VARIANTS:
-            raise OnnxConversionError(f"unknown variant '{variant}'{choices(variant, VARIANTS)}")
-        self.variant = variant
+    Args:
+        variant: one of ``conformance.variants.VARIANTS`` that is held to the tolerance rule.
+        cache_dir: of downloads and converted models.
+
+    Raises:
+        OnnxConversionError: when there is no such variant.
+    """
+
+    def __init__(self, variant: str = "optimized-ort", cache_dir: str | Path | None = None) -> None:
+        self.variant = _known(variant, lossy=False)
         self._cache_dir = cache_dir
-
-    def _convert(self, model: str, out: str | Path, progress: Listener | None) -> Conversion:
-        return convert(
-            model, out, variant=self.variant, cache_dir=self._cache_dir, progress=progress
-        )
-
-
-class ModelOptimizer(_Variants):
-    """Makes a graph that computes the same with less: see ``VARIANTS`` for what there is."""
 
     def optimize(self, model: str, out: str | Path, progress: Listener | None = None) -> Conversion:
         """Convert ``model`` into the optimized form, proven against its source.
 
         Raises:
-            OnnxConversionError: when the variant is not within its budget, or cannot be made.
+            OnnxConversionError: when the variant is not within its limits, or cannot be made.
         """
-        return self._convert(model, out, progress)
+        return convert(
+            model, out, variant=self.variant, cache_dir=self._cache_dir, progress=progress
+        )
 
 
-class ModelQuantizer(_Variants):
-    """Makes a model of smaller numbers, within the accuracy budget of its variant."""
+class ModelQuantizer:
+    """Makes a model of smaller numbers, within the accuracy budget of its variant.
+
+    Args:
+        variant: one of ``conformance.variants.VARIANTS`` that is lossy.
+        cache_dir: of downloads and converted models.
+
+    Raises:
+        OnnxConversionError: when there is no such variant.
+    """
+
+    def __init__(self, variant: str = "int8-dynamic", cache_dir: str | Path | None = None) -> None:
+        self.variant = _known(variant, lossy=True)
+        self._cache_dir = cache_dir
 
     def quantize(self, model: str, out: str | Path, progress: Listener | None = None) -> Conversion:
         """Convert ``model`` into the quantized form, proven against its source.
@@ -47,4 +59,13 @@ class ModelQuantizer(_Variants):
         Raises:
             OnnxConversionError: when the variant is not within its budget, or cannot be made.
         """
-        return self._convert(model, out, progress)
+        return convert(
+            model, out, variant=self.variant, cache_dir=self._cache_dir, progress=progress
+        )
+
+
+def _known(name: str, *, lossy: bool) -> str:
+    known = [each.name for each in VARIANTS.values() if each.lossy is lossy and each.name != BASE]
+    if name not in known:
+        raise OnnxConversionError(f"unknown variant '{name}'{choices(name, known)}")
+    return name

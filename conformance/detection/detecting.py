@@ -18,7 +18,7 @@ from conformance.detection.wishes import Wishes
 from conformance.entry import ZooEntry
 from conformance.errors import InfraError, LoadError
 from conformance.execution.contract import Completed
-from conformance.model import Case, FrameworkInfo, Stage, Verdict, from_json
+from conformance.model import BASE, Case, FrameworkInfo, Stage, Verdict, from_json
 from conformance.providers import PROVIDERS
 from conformance.variants import VARIANTS
 from conformance.zoo import LocatedCase
@@ -186,7 +186,7 @@ def _located(
 ) -> LocatedCase:
     chosen = wishes.exporter or exporter or info.exporters[0]
     opset = wishes.opset or info.default_opset
-    variant = wishes.variant or "fp32"
+    variant = wishes.variant or BASE
     entry = entry.model_copy(
         update={
             "exporters": (chosen,),

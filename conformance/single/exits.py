@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.model import Record, Verdict
+from conformance.model import Record, Stage, Verdict
 
 OK = 0
 USAGE = 2
@@ -28,16 +28,15 @@ EXIT_CODES: dict[int, str] = {
     NOT_RUN: "a package or the execution provider is not installed",
 }
 
-#: By the stage's name, as published: the codes stay when stages are added.
 _OF_STAGE = {
-    "load": LOAD,
-    "inputs": 11,
-    "reference": 12,
-    "export": 13,
-    "check": 14,
-    "session": 15,
-    "parity": 16,
-    "optimize": 17,
+    Stage.LOAD: LOAD,
+    Stage.INPUTS: 11,
+    Stage.REFERENCE: 12,
+    Stage.EXPORT: 13,
+    Stage.CHECK: 14,
+    Stage.SESSION: 15,
+    Stage.PARITY: 16,
+    Stage.OPTIMIZE: 17,
 }
 
 
@@ -50,4 +49,4 @@ def exit_code(record: Record) -> int:
             return INFRA
         case Verdict.NOT_RUN:
             return NOT_RUN
-    return _OF_STAGE[record.stage.value]
+    return _OF_STAGE[record.stage]

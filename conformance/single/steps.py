@@ -35,6 +35,8 @@ STEP_OF = {
     Stage.INPUTS: Step.LOAD,
     Stage.REFERENCE: Step.LOAD,
     Stage.EXPORT: Step.EXPORT,
+    Stage.CHECK: Step.OPTIMIZE,
+    Stage.OPTIMIZE: Step.OPTIMIZE,
     Stage.LATENCY: Step.VERIFY,
     Stage.SESSION: Step.VERIFY,
     Stage.PARITY: Step.VERIFY,
@@ -86,7 +88,7 @@ class Reporter:
             while not over.wait(_LOOK_EVERY_S):
                 activity = read_activity(progress)
                 if activity is not None and activity.waits_for is None:
-                    self.begin(STEP_OF.get(activity.stage, Step.OPTIMIZE))
+                    self.begin(STEP_OF[activity.stage])
 
         thread = threading.Thread(target=look, name="conversion-progress", daemon=True)
         thread.start()

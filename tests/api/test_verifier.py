@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -198,8 +199,21 @@ def test_converters_say_what_they_support(tmp_path):
     assert not tensorflow.supports(str(tmp_path / "nothing.txt"))
 
 
-def test_variants_are_named_before_work_is_begun():
-    """Optimizer and quantizer stand for variants of the engine, and refuse others."""
-    assert ModelOptimizer("fp32").variant == "fp32"
-    with pytest.raises(OnnxConversionError, match="unknown variant 'fp61'"):
-        ModelQuantizer("fp61")
+def test_optimizer_and_quantizer_make_the_engines_variants(estimators, tmp_path):
+    """Each stands for variants of its kind, refuses others, and gives a proven model."""
+    for kind, wrong in ((ModelOptimizer, "fp16"), (ModelQuantizer, "optimized-ort")):
+        with pytest.raises(OnnxConversionError, match=f"unknown variant '{wrong}'"):
+            kind(wrong)
+    assert ModelQuantizer().variant == "int8-dynamic"
+    made = ModelOptimizer("optimized-onnxscript", tmp_path)
+    zoo = tmp_path / "zoo.yaml"
+    zoo.write_text(
+        "models:\n"
+        "  - id: iris\n    framework: sklearn\n"
+        "    source: {path: iris.joblib, allow_pickle: true}\n"
+        "    inputs: {spec: {x: {shape: [n, 4], fill: uniform, high: 8}}, sets: [{n: 9}, {n: 5}]}\n"
+    )
+    shutil.copy(estimators / "iris.joblib", tmp_path)
+    done = made.optimize(str(zoo), tmp_path / "out")
+    assert done.certificate.variant == "optimized-onnxscript"
+    assert done.model.is_file()
