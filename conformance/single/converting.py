@@ -150,7 +150,9 @@ class _Work:
         def download(repo: str, revision: str | None) -> Path:
             require_client()
             self._reporter.begin(Step.DOWNLOAD)
-            return snapshot(repo, revision, self._place.cache_dir, offline=self._place.offline)
+            folder = snapshot(repo, revision, self._place.cache_dir, offline=self._place.offline)
+            self._reporter.begin(Step.LOAD)  # its configuration is read next
+            return folder
 
         self._reporter.begin(Step.DETECT)
         try:
