@@ -8,6 +8,7 @@ Layout::
     margins/test_data_set_0/{output_0.pb,...}          where the source knows how close it was
     probes/<name>/{input_0.pb,...,output_0.pb,...}     other shapes, with what the source answers
     reference_fp64/probes/<name>/{output_0.pb,...}
+    components/<name>/                                 a further graph of the same model: a bundle
     bundle.json                                        BundleManifest
 
 A bundle is complete or absent: ``bundle.json`` is written last and lists the digest of
@@ -31,9 +32,11 @@ from conformance.model import SCHEMA_VERSION, Case, from_json, to_json
 from conformance.paths import file_problem, name_problem, strange_file
 from conformance.redaction import hide_secrets_in
 from conformance.tensors import Arrays, read_tensors, write_tensors
+from conformance.texts import Texts
 
 MODEL = "model.onnx"
 MANIFEST = "bundle.json"
+COMPONENTS = "components"
 _CHUNK_BYTES = 1 << 20
 
 
@@ -104,13 +107,27 @@ class BundleManifest:
     architecture: str | None = None
     #: How it was made of the bundle of its base; ``None`` of the base itself.
     derivation: Derivation | None = None
+    #: Names of the bundles in ``components``, in the order in which they run before this one.
+    components: tuple[str, ...] = ()
+    #: What the source generated with its components, where it was converted in parts.
+    texts: Texts | None = None
+    #: The exporter that wrote the model; another one than the case's where that is ``auto``.
+    exported_by: str | None = None
+    #: What the exporters that were tried before it failed for.
+    fallback: str | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property
     def model_digest(self) -> str:
         """SHA-256 over the digests of the model's files: the same for the same model."""
-        own = {n: f.sha256 for n, f in sorted(self.files.items()) if n.startswith(MODEL)}
+        own = {n: f.sha256 for n, f in sorted(self.files.items()) if is_model_file(n)}
         return hashlib.sha256(json.dumps(own).encode()).hexdigest()
+
+
+def is_model_file(name: str) -> bool:
+    """Whether a file of a bundle, by its path in it, is a model's or a component's."""
+    *folders, file = name.split("/")
+    return file.startswith(MODEL) and (not folders or folders[0] == COMPONENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +190,15 @@ class Bundle:
             outputs_fp64=_read_if_there(reference, "output"),
         )
 
+    def component(self, name: str) -> Bundle:
+        """One of the further graphs; its files are those of this bundle, and verified with them.
+
+        Raises:
+            CorruptBundle: when it is not whole.
+        """
+        folder = self.path / COMPONENTS / name
+        return Bundle(folder, read_manifest(folder))
+
 
 def _read_if_there(folder: Path, prefix: str) -> Arrays | None:
     return read_tensors(folder, prefix) if folder.is_dir() else None
@@ -200,11 +226,11 @@ def _write(folder: Path, name: str, data_set: DataSet) -> None:
 
 
 def digest_files(folder: Path) -> dict[str, FileDigest]:
-    """Digest of every file below ``folder`` but the manifest, by its relative POSIX path."""
+    """Digest of every file below ``folder`` but its manifest, by its relative POSIX path."""
     return {
         file.relative_to(folder).as_posix(): _digest(file)
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != MANIFEST
+        if file.is_file() and file != folder / MANIFEST
     }
 
 
@@ -232,7 +258,8 @@ def _told(manifest: BundleManifest) -> dict[str, Any]:
     budgets = entry["budgets"].values()
     for explained in (entry["tolerance"], entry["mutation"], *budgets, *entry["expect"]):
         explained["reason"] = hide_secrets_in(explained["reason"])
-    plain["fp64_unavailable"] = hide_secrets_in(plain["fp64_unavailable"])
+    for key in ("fp64_unavailable", "fallback"):
+        plain[key] = hide_secrets_in(plain[key])
     for probe in plain["probes"]:
         probe["source_rejects"] = hide_secrets_in(probe["source_rejects"])
     return plain
@@ -260,11 +287,13 @@ def read_manifest(folder: Path) -> BundleManifest:
     for name in manifest.files:
         if (reason := name_problem(name)) is not None:
             raise CorruptBundle(f"{file} names the file {name!r}, which {reason}")
-    for probe in manifest.probes:
-        reason = name_problem(probe.name)
-        if reason is not None or "/" in probe.name:
+    folders = [("probe", probe.name) for probe in manifest.probes]
+    folders += [("component", name) for name in manifest.components]
+    for kind, name in folders:
+        reason = name_problem(name)
+        if reason is not None or "/" in name:
             raise CorruptBundle(
-                f"{file} names the probe {probe.name!r}, which {reason or 'is no folder name'}"
+                f"{file} names the {kind} {name!r}, which {reason or 'is no folder name'}"
             )
     return manifest
 

@@ -440,4 +440,6 @@ def _export_result(bundle: Bundle, key: str | None, *, cached: bool) -> ExportRe
         bundle=key,
         model_digest=manifest.model_digest,
         derivation=manifest.derivation,
+        exported_by=manifest.exported_by,
+        fallback=manifest.fallback,
     )

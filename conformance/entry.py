@@ -161,9 +161,13 @@ class TensorSpec(Strict):
     dtype: Dtype = "float32"
     shape: tuple[Annotated[int, Field(ge=0)] | str, ...]
     """Sizes; a name stands for a dynamic axis whose size each input set gives."""
-    fill: Literal["normal", "uniform", "integers", "mask", "ones", "zeros", "choice"] | None = None
+    fill: (
+        Literal["normal", "uniform", "integers", "mask", "left_mask", "ones", "zeros", "choice"]
+        | None
+    ) = None
     """How values are drawn. Default: normal for floats, integers for integers, a fair coin
-    for bool, choice for string. ``mask``: ones, then zeros from a random position on."""
+    for bool, choice for string. ``mask``: ones, then zeros from a random position on;
+    ``left_mask``: the other way round, as prompts are padded for generation."""
     low: float | None = None
     """Smallest value for uniform and integers (default 0)."""
     high: float | None = None

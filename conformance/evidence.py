@@ -6,7 +6,7 @@ itself. Errors are absolute, in the unit of the output, unless a name says other
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -160,6 +160,25 @@ class DecisionParity:
     detail: str | None = None
     #: What is wrong, or ``None``: a decision that differs without being a tie.
     problem: str | None = None
+    #: Why comparing these decisions proves nothing, or ``None``.
+    blind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentParity:
+    """A further graph that the same conversion produced, with a certificate of its own."""
+
+    #: Such as "encoder" or "prefill".
+    name: str
+    outputs: tuple[OutputParity, ...]
+    data_sets: int
+    problems: tuple[str, ...] = ()
+
+    @property
+    def all_problems(self) -> tuple[str, ...]:
+        """Every reason why parity does not hold, with the component's name."""
+        outputs = tuple(f"output '{o.name}': {o.problem}" for o in self.outputs if o.problem)
+        return tuple(f"component '{self.name}': {line}" for line in self.problems + outputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +192,18 @@ class ParityReport:
     decisions: tuple[DecisionParity, ...] = ()
     #: ``None`` when parity failed before other shapes were tried.
     generalization: Generalization | None = None
+    #: The graphs beside the main one, where the model was converted in parts.
+    components: tuple[ComponentParity, ...] = ()
 
     @property
     def worst_output(self) -> OutputParity | None:
-        """The output with the highest ratio to its limit."""
-        return max(self.outputs, key=lambda o: o.ratio or 0.0, default=None)
+        """The output with the highest ratio to its limit, of any component."""
+        parts = (
+            replace(output, name=f"{component.name}/{output.name}")
+            for component in self.components
+            for output in component.outputs
+        )
+        return max((*self.outputs, *parts), key=lambda o: o.ratio or 0.0, default=None)
 
     @property
     def all_problems(self) -> tuple[str, ...]:
@@ -189,7 +215,8 @@ class ParityReport:
         wrong = {o.name for o in self.outputs if o.problem}
         decisions = tuple(d.problem for d in self.decisions if d.problem and d.output not in wrong)
         shapes = self.generalization.problems if self.generalization else ()
-        return self.problems + outputs + decisions + shapes
+        parts = tuple(line for component in self.components for line in component.all_problems)
+        return self.problems + outputs + parts + decisions + shapes
 
     @property
     def noise(self) -> dict[str, Noise]:
@@ -201,7 +228,15 @@ class ParityReport:
     @property
     def vacuous_outputs(self) -> tuple[str, ...]:
         """Why the comparison could not have failed, one line per such output."""
-        return tuple(f"output '{o.name}': {o.vacuous}" for o in self.outputs if o.vacuous)
+        outputs = [f"output '{o.name}': {o.vacuous}" for o in self.outputs if o.vacuous]
+        parts = [
+            f"component '{component.name}': output '{output.name}': {output.vacuous}"
+            for component in self.components
+            for output in component.outputs
+            if output.vacuous
+        ]
+        decisions = [f"{d.kind}: {d.blind}" for d in self.decisions if d.blind]
+        return (*outputs, *parts, *decisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +370,10 @@ class ExportResult:
     model_digest: str | None = None
     #: How it was made of the base; ``None`` of the base itself.
     derivation: Derivation | None = None
+    #: The exporter that wrote the model; another one than the case's where that is ``auto``.
+    exported_by: str | None = None
+    #: What the exporters that were tried before it failed for.
+    fallback: str | None = None
 
 
 class MutantFate(StrEnum):

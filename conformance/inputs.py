@@ -90,6 +90,8 @@ def _draw(tensor: TensorSpec, shape: tuple[int, ...], rng: np.random.Generator) 
             values = rng.integers(0, 2, shape)
         case "mask":
             values = _mask(shape, rng)
+        case "left_mask":
+            values = _mask(shape, rng)[..., ::-1]
         case "choice":
             choices = np.array(tensor.values, dtype=dtype)
             values = choices[rng.integers(0, len(choices), shape)]

@@ -28,6 +28,8 @@ from conformance.gate_result import GateResult
 BASE = "fp32"
 #: Version of every on-disk format this package writes (records, bundles, reports).
 SCHEMA_VERSION = 1
+#: The exporter name that means: the framework's exporters one after another, until one succeeds.
+AUTO = "auto"
 
 
 class Stage(StrEnum):

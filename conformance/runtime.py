@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,15 @@ def run(session: Any, inputs: Mapping[str, np.ndarray]) -> Arrays:
     except Exception as error:
         raise SessionError(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
     return {name: _as_array(name, value) for name, value in zip(names, results, strict=True)}
+
+
+def runner(provider: str, model: Path) -> Callable[[Arrays], Arrays]:
+    """:func:`run` of a fresh session, without pre-packing: the model is asked a few times only.
+
+    Raises:
+        ProviderAbsent, SessionError: as :func:`create_session`.
+    """
+    return partial(run, create_session(model, provider, prepack=False))
 
 
 def run_profiled(

@@ -56,6 +56,11 @@ def vary(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         data_sets = list(base.data_sets())
     except CorruptBundle as error:
         raise VariantError(str(error)) from error
+    if base.manifest.components:
+        raise VariantError(
+            "it would be of one component, and the texts are of all: leave 'variants' or "
+            "'generation' out of the entry"
+        )
     model_type = model_type_of(base.manifest.architecture)
     started = time.perf_counter()
     how = derive(

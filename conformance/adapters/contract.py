@@ -12,6 +12,7 @@ import numpy as np
 
 from conformance.entry import Conversion
 from conformance.model import Case, FrameworkInfo
+from conformance.texts import Texts
 
 Arrays = dict[str, np.ndarray]
 
@@ -106,4 +107,39 @@ class KnowsModules(Protocol):
 
         Returns:
             Qualified module name to array; a module that ran twice keeps its last answer.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One of the graphs that a model is converted to."""
+
+    #: A folder name, such as ``prefill``.
+    name: str
+    #: That asks and exports it; its model is not loaded by :meth:`Adapter.load`.
+    adapter: Adapter
+    model: Any
+    #: What the source gave it; the exported graph may read less.
+    sets: list[Arrays]
+    #: Input to axis number to axis name, of the axes that have to be dynamic.
+    dynamic: dict[str, dict[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """A model in parts; the last is the one that a bundle is about."""
+
+    parts: tuple[Component, ...]
+    texts: Texts
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """An adapter whose models can be converted in the parts by which they generate."""
+
+    def components(self, model: Any, job: Job, sets: list[Arrays]) -> Components | None:
+        """The parts of a model, with what it generates; None where the entry asks for one graph.
+
+        Raises:
+            ExportError: when the model cannot be taken apart.
         """

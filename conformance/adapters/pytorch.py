@@ -23,7 +23,7 @@ from conformance.adapters.pytorch_export import (
 from conformance.adapters.pytorch_float64 import widened
 from conformance.adapters.pytorch_modules import module_activations
 from conformance.errors import ExportError, LoadError, ReferenceRunError
-from conformance.model import FrameworkInfo
+from conformance.model import AUTO, FrameworkInfo
 from conformance.sources.factory import build
 from conformance.sources.local import model_path
 
@@ -60,7 +60,7 @@ class PyTorchAdapter:
 
     info: ClassVar[FrameworkInfo] = FrameworkInfo(
         name="pytorch",
-        exporters=("dynamo", "torchscript"),
+        exporters=("dynamo", "torchscript", AUTO),
         # what the dynamo exporter's operators are written for; others are converted to
         default_opset=18,
         opset_range=(9, 23),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from conformance.adapters.causes import in_short
@@ -37,6 +37,29 @@ def widened(module: Any) -> Iterator[Any]:
         for parameter, dtype, grad in before:
             parameter.data = parameter.data.to(dtype)
             parameter.grad = grad
+
+
+def float32_means_float64() -> AbstractContextManager[Any]:
+    """While it lasts, what torch is asked to do in float32 is done in float64.
+
+    Normalisations, rotary embeddings and softmaxes of many models say "float32" in so many
+    words; without this, a model in float64 would round at each of them.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    def widened(value: Any) -> Any:
+        return torch.float64 if value is torch.float32 else value
+
+    class InFloat64(TorchFunctionMode):  # type: ignore[misc]  # torch is not followed
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            if func is torch.Tensor.float:
+                func = torch.Tensor.double
+            return func(*map(widened, args), **{k: widened(v) for k, v in (kwargs or {}).items()})
+
+    return InFloat64()
 
 
 def _wide_twin(module: Any) -> Any:

@@ -8,9 +8,8 @@ transformers chooses for them (SDPA where they have it), in the source and in th
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -19,12 +18,15 @@ import numpy as np
 from pydantic import Field
 
 from conformance.adapters.causes import in_short
-from conformance.adapters.contract import Arrays, Job
-from conformance.adapters.pytorch_float64 import widened
+from conformance.adapters.contract import Arrays, Components, Job
+from conformance.adapters.pytorch_float64 import float32_means_float64, widened
 from conformance.adapters.pytorch_modules import module_activations
-from conformance.entry import Conversion
+from conformance.adapters.transformers_generation import FEWEST_TOKENS, components_of
+from conformance.adapters.transformers_graph import name_axes
+from conformance.adapters.transformers_torchscript import export_torchscript
+from conformance.entry import Conversion, Strict
 from conformance.errors import ExportError, InputsError, LoadError, ReferenceRunError
-from conformance.model import FrameworkInfo
+from conformance.model import AUTO, FrameworkInfo
 from conformance.sources.factory import build
 from conformance.sources.hub import snapshot
 from conformance.sources.local import model_path
@@ -47,6 +49,15 @@ _PRELOAD = (
 )
 
 
+class Generation(Strict):
+    """What is generated."""
+
+    max_new_tokens: Annotated[int, Field(ge=FEWEST_TOKENS)] = 20
+    """How many tokens each prompt is continued by, always by the best one."""
+    decoder_start_token_id: int | None = None
+    """The token that a decoder behind an encoder begins with, where the model does not say."""
+
+
 class TransformersConversion(Conversion):
     """Parameters of a Transformers export, by the names that ``torch.onnx.export`` uses."""
 
@@ -58,6 +69,9 @@ class TransformersConversion(Conversion):
     """Axes to keep dynamic beside those of ``dynamic`` and ``inputs.spec``."""
     do_constant_folding: bool = True
     """Run the graph optimiser, which folds constants and removes dead code."""
+    generation: Generation | None = None
+    """Convert the components by which the model generates, and compare the texts; the inputs are
+    prompts, as ``generate`` takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +87,7 @@ class TransformersAdapter:
 
     info: ClassVar[FrameworkInfo] = FrameworkInfo(
         name="transformers",
-        exporters=("dynamo",),
+        exporters=("dynamo", "torchscript", AUTO),
         default_opset=18,
         opset_range=(18, 23),
         distributions=("torch", "onnxscript", "transformers", "huggingface-hub"),
@@ -113,9 +127,9 @@ class TransformersAdapter:
             )
         else:
             module = _from_factory(job)
-        if "use_cache" not in source.config:
-            _without_cache(module)
         conversion = _conversion(job)
+        if conversion.generation is None and "use_cache" not in source.config:
+            _without_cache(module)
         return LoadedModel(module.eval(), conversion.output_names)
 
     def bind(self, model: LoadedModel, feeds: Mapping[str, np.ndarray]) -> Callable[[], Any]:
@@ -132,7 +146,7 @@ class TransformersAdapter:
         if module.dtype == torch.float64:
 
             def run_in_float64() -> Any:
-                with torch.no_grad(), _float32_means_float64():
+                with torch.no_grad(), float32_means_float64():
                     return module(**inputs)
 
             return run_in_float64
@@ -168,7 +182,7 @@ class TransformersAdapter:
     def in_float64(self, model: LoadedModel) -> Iterator[LoadedModel]:
         """The model's own parameters, computing in float64 throughout.
 
-        See :func:`_float32_means_float64`.
+        See :func:`float32_means_float64`.
         """
         with widened(model.module) as module:
             if module._can_set_experts_implementation():  # noqa: SLF001 - has no public name
@@ -179,6 +193,29 @@ class TransformersAdapter:
     def architecture(self, model: LoadedModel) -> str:
         """See :class:`~conformance.adapters.contract.KnowsArchitecture`."""
         return type(model.module).__name__
+
+    def components(self, model: LoadedModel, job: Job, sets: list[Arrays]) -> Components | None:
+        """See :class:`~conformance.adapters.contract.Generates`.
+
+        Raises:
+            ExportError: when the model does not generate, not in a way that can be taken apart, or
+                another exporter than dynamo is asked for.
+            InputsError: when there is only one batch of prompts.
+        """
+        generation = _conversion(job).generation
+        if generation is None:
+            return None
+        if job.case.exporter != "dynamo":
+            raise ExportError(
+                f"components are exported by dynamo only: leave out '{job.case.exporter}', or "
+                "'generation'"
+            )
+        if not model.module.can_generate():
+            raise ExportError(f"{type(model.module).__name__} has no generate()")
+        if generation.decoder_start_token_id is not None:
+            start = generation.decoder_start_token_id
+            model.module.generation_config.decoder_start_token_id = start
+        return components_of(model.module, job, sets, generation.max_new_tokens)
 
     def activations(self, model: LoadedModel, feeds: Mapping[str, np.ndarray]) -> Arrays:
         """See :class:`~conformance.adapters.contract.KnowsModules`."""
@@ -202,6 +239,17 @@ class TransformersAdapter:
         axes = _merged(job.case.entry.dynamic_axes(), conversion.dynamic_axes)
         if unknown := sorted(axes.keys() - feeds.keys()):
             raise ExportError(f"'dynamic_axes' names '{unknown[0]}'; inputs are {list(feeds)}")
+        if job.case.exporter == "torchscript":
+            export_torchscript(
+                model.module,
+                _tensors(feeds),
+                path,
+                output_names=list(self.outputs(model, self.bind(model, feeds)())),
+                axes=axes,
+                opset=job.case.opset,
+                fold_constants=conversion.do_constant_folding,
+            )
+            return
         config = OnnxConfig(
             opset_version=job.case.opset,
             optimize=conversion.do_constant_folding,
@@ -214,7 +262,7 @@ class TransformersAdapter:
             program = OnnxExporter().export(model.module, _tensors(feeds), config).program
         except Exception as error:
             raise ExportError(f"OnnxExporter failed: {in_short(error)}") from error
-        _name_axes(program.graph, axes)
+        name_axes(program.graph, axes)
         for value, name in zip(program.graph.outputs, model.output_names or (), strict=False):
             value.name = name
         OnnxExporter.save_program(program, path)
@@ -266,50 +314,3 @@ def _merged(
     first: Mapping[str, Mapping[int, str]], second: Mapping[str, Mapping[int, str]]
 ) -> dict[str, dict[int, str]]:
     return {name: {**first.get(name, {}), **second.get(name, {})} for name in {**first, **second}}
-
-
-def _float32_means_float64() -> AbstractContextManager[Any]:
-    """While it lasts, what torch is asked to do in float32 is done in float64.
-
-    Normalisations, rotary embeddings and softmaxes of many models say "float32" in so many
-    words; without this, a model in float64 would round at each of them.
-    """
-    import torch
-    from torch.overrides import TorchFunctionMode
-
-    def widened(value: Any) -> Any:
-        return torch.float64 if value is torch.float32 else value
-
-    class InFloat64(TorchFunctionMode):  # type: ignore[misc]  # torch is not followed
-        def __torch_function__(
-            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            if func is torch.Tensor.float:
-                func = torch.Tensor.double
-            return func(*map(widened, args), **{k: widened(v) for k, v in (kwargs or {}).items()})
-
-    return InFloat64()
-
-
-def _name_axes(graph: Any, axes: Mapping[str, Mapping[int, str]]) -> None:
-    """Give the graph's symbolic sizes, such as ``s53``, the names that the zoo gives them."""
-    import onnx_ir
-
-    names: dict[str, str] = {}
-    for value in graph.inputs:
-        for axis, name in axes.get(value.name, {}).items():
-            symbol = getattr(value.shape[axis], "value", None)
-            if symbol is not None:
-                names.setdefault(symbol, name)
-    produced = (value for node in graph for value in node.outputs)
-    for value in (*graph.inputs, *produced):
-        if value.shape is not None:
-            value.shape = onnx_ir.Shape([_renamed(size, names) for size in value.shape])
-
-
-def _renamed(size: Any, names: Mapping[str, str]) -> Any:
-    # plain numbers have no symbol, and an unknown size must stay unknown
-    symbol = getattr(size, "value", None)
-    if symbol is None:
-        return size
-    return re.sub(r"\w+", lambda match: names.get(match[0], match[0]), symbol)

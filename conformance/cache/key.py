@@ -24,8 +24,9 @@ _CONVERSION_FIELDS = {"framework", "source", "inputs", "dynamic", "conversion", 
 #: The code of this package that decides what a bundle holds.
 ENGINE = (
     *("adapters", "sources"),
-    *("bundle.py", "generation.py", "inputs.py", "latency", "measuring.py", "onnx_check.py"),
-    *("parity/noise.py", "pipeline.py", "reference.py", "shapes", "tensors.py"),
+    *("bundle.py", "converting.py", "generation.py", "inputs.py", "latency", "measuring.py"),
+    *("onnx_check.py", "parity/noise.py", "pipeline.py", "reference.py", "shapes"),
+    *("tensors.py", "texts.py"),
 )
 #: The code that makes a variant of a bundle; what the bundle holds is in its own key.
 _VARYING = ("bundle.py", "onnx_check.py", "variants", "varying.py")

@@ -27,7 +27,14 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from conformance.bundle import MANIFEST, MODEL, Bundle, digest_files, write_manifest
+from conformance.bundle import (
+    COMPONENTS,
+    MANIFEST,
+    MODEL,
+    Bundle,
+    digest_files,
+    write_manifest,
+)
 from conformance.entry import ZooEntry
 from conformance.errors import CorruptBundle
 from conformance.failures.archive import zip_folder
@@ -151,8 +158,8 @@ def fill(
         (folder / "error.txt").write_text(scrub.text(record.details) + "\n", encoding="utf-8")
     if bundle is None:
         return None
-    copy_bundle(bundle, folder, scrub)
     try:
+        copy_bundle(bundle, folder, scrub)
         expected = expected_of(bundle, origin.entry, record)
         write_script(folder, scrub.json(expected))
         if reduced is not None:
@@ -170,6 +177,7 @@ def copy_bundle(bundle: Bundle, folder: Path, scrub: Scrubber) -> None:
     file, the manifest gets its new digest.
 
     Raises:
+        CorruptBundle: when a component is not whole.
         OSError: when a file cannot be read or written.
     """
     for name in bundle.manifest.files:
@@ -177,7 +185,11 @@ def copy_bundle(bundle: Bundle, folder: Path, scrub: Scrubber) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(bundle.path / name, target)
     manifest = bundle.manifest
-    if scrub.model(folder / MODEL):
+    changed = scrub.model(folder / MODEL)
+    for name in manifest.components:
+        copy_bundle(bundle.component(name), folder / COMPONENTS / name, scrub)
+        changed = True  # its manifest is written anew
+    if changed:
         renewed = {name: digest_files(folder)[name] for name in manifest.files}
         manifest = replace(manifest, files=renewed)
     write_manifest(folder, manifest)

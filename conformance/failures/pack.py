@@ -235,6 +235,8 @@ class _Attempt:
             noise={},
             probes=(),
             generation=None,
+            components=(),
+            texts=None,
             files={
                 name: digest
                 for name, digest in digest_files(self.kit).items()

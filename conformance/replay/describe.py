@@ -70,6 +70,8 @@ def _ours(manifest: BundleManifest) -> Described:
             cached=True,
             peak_rss_bytes=manifest.peak_rss_bytes,
             fp64_unavailable=manifest.fp64_unavailable,
+            exported_by=manifest.exported_by,
+            fallback=manifest.fallback,
         ),
         timeout_s=case.entry.timeout,
         memory_bytes=case.entry.memory,

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from conformance import runtime
 from conformance.bundle import MODEL, read_bundle
-from conformance.certificate import certify
+from conformance.certificate import certify, siblings
 from conformance.errors import CorruptBundle, InputsError, LoadError, ParityError, SessionError
 from conformance.evidence import ParityReport
 from conformance.execution.child import Executor
@@ -189,6 +189,8 @@ def replay_bundle(payload: Mapping[str, Any], progress: Progress) -> dict[str, A
     try:
         bundle = read_bundle(Path(payload["folder"]))
         _require_own_files(bundle.model_path)
+        for name in bundle.manifest.components:
+            _require_own_files(bundle.component(name).model_path)
         data_sets = list(bundle.data_sets())
         if not data_sets:
             raise ParityError(f"{bundle.path} has no data sets: there is nothing to compare")
@@ -203,8 +205,11 @@ def replay_bundle(payload: Mapping[str, Any], progress: Progress) -> dict[str, A
                 bundle.model_path, payload["provider"], inputs
             )
         progress.enter(Stage.PARITY)
-        terms = terms_for(bundle.manifest.case.entry, bundle.manifest)
-        report = certify(bundle, data_sets, answers, partial(runtime.run, session), terms)
+        entry = bundle.manifest.case.entry
+        terms = terms_for(entry, bundle.manifest)
+        run = partial(runtime.run, session)
+        others = siblings(bundle, entry, partial(runtime.runner, payload["provider"]))
+        report = certify(bundle, data_sets, answers, run, terms, components=others)
     except CorruptBundle as error:
         raise ParityError(str(error)) from error
     return to_json(_Found.of(report, placement))

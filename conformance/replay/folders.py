@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.bundle import MANIFEST
+from conformance.bundle import COMPONENTS, MANIFEST
 from conformance.paths import strange_file
 
 #: What ONNX calls the folders that hold the inputs and outputs of one run.
 DATA_SET_PREFIX = "test_data_set_"
 #: Further folders of tensors, of which none is a model folder.
 _FP64 = "reference_fp64"
-_PARTS_OF_BUNDLES = frozenset({"margins", "probes"})
+_PARTS_OF_BUNDLES = frozenset({"margins", "probes", COMPONENTS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,9 @@ def _facts(case: CaseResult, versions: Mapping[str, str]) -> Block:
             rows += _variant(case, export.derivation, export.size_bytes)
         if export.peak_rss_bytes:
             rows.append(("Peak memory of export", wording.size(export.peak_rss_bytes)))
+        if export.fallback:
+            told_by = f"exported by {export.exported_by}; {export.fallback}"
+            rows.append(("Exporter", told_by, "note"))
         if export.fp64_unavailable:
             rows.append(("No float64 reference", export.fp64_unavailable))
     if case.placement:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from conformance.evidence import (
+    ComponentParity,
     DecisionParity,
     Generalization,
     Mutant,
@@ -71,9 +72,16 @@ def certificate(parity: ParityReport, *, brief: bool) -> list[Block]:
         parity: what was compared.
         brief: whether the figures that did not decide are left out.
     """
+    found = _certificate("Certificate", parity, brief=brief)
+    for component in parity.components:
+        found += _certificate(f"Component {component.name}", component, brief=brief)
+    return found
+
+
+def _certificate(title: str, parity: ParityReport | ComponentParity, *, brief: bool) -> list[Block]:
     outputs = wording.count(len(parity.outputs), "output", "outputs")
     sets = wording.count(parity.data_sets, "data set", "data sets")
-    found = [blocks.head(f"Certificate: {outputs}, {sets}")]
+    found = [blocks.head(f"{title}: {outputs}, {sets}")]
     found += [blocks.para(problem, "problem") for problem in parity.problems]
     if parity.outputs:
         rows = [row for output in parity.outputs for row in _output_rows(output)]
@@ -144,7 +152,7 @@ def decisions(found: Sequence[DecisionParity]) -> list[Block]:
             str(decision.ties),
             figure(decision.narrowest_margin, "ulp" if decision.kind == "tree splits" else ""),
             _decided(decision),
-            kind="off" if decision.problem else "",
+            kind="off" if decision.problem or decision.blind else "",
         )
         for decision in found
     ]
@@ -155,7 +163,7 @@ def decisions(found: Sequence[DecisionParity]) -> list[Block]:
 
 
 def _decided(decision: DecisionParity) -> Text:
-    glyph = "✗" if decision.problem else "✓"
+    glyph = "✗" if decision.problem else "∅" if decision.blind else "✓"
     text = f"{glyph} {findings.decision_sentence(decision)}"
     if decision.detail and not decision.problem:
         return [text, blocks.muted(f" {decision.detail}")]

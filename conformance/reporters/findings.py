@@ -119,6 +119,8 @@ def decision_sentence(decision: DecisionParity) -> str:
     """How the decisions that differ are to be taken: ``all alike``, ``2 ties``, the problem."""
     if decision.problem:
         return decision.problem
+    if decision.blind:
+        return f"proves nothing: {decision.blind}"
     if decision.agreed == decision.total:
         return "all alike"
     why = (
@@ -145,6 +147,8 @@ def marks(case: CaseResult) -> tuple[Mark, ...]:
     found = []
     if placed := fallback(case.placement, case.provider):
         found.append(Mark(str(placed), "alarm" if placed.absent else "note"))
+    if case.export is not None and case.export.fallback:
+        found.append(Mark(f"exported by {case.export.exported_by}", "note"))
     if case.parity is not None:
         found += _parity_marks(case.parity)
     if case.mutation is not None and (missed := case.mutation.count(MutantFate.MISSED)):
@@ -157,6 +161,9 @@ def _parity_marks(parity: ParityReport) -> Iterable[Mark]:
     for decision in parity.decisions:
         if decision.problem:
             yield Mark(f"{decision.kind}: {decision.agreed} of {decision.total} alike", "alarm")
+    for component in parity.components:
+        if component.all_problems:
+            yield Mark(f"component {component.name} differs", "alarm")
     tried: Generalization = parity.generalization or Generalization()
     if wrong := sum(probe.problem is not None for probe in tried.probes):
         yield Mark(f"{wrong} of {count(len(tried.probes), 'shape', 'shapes')} wrong", "alarm")

@@ -48,7 +48,7 @@ def padding_masks(entry: ZooEntry, feeds: Arrays) -> list[PaddingMask]:
 
 def _is_mask(entry: ZooEntry, name: str, array: np.ndarray) -> bool:
     spec = (entry.inputs.spec or {}).get(name)
-    if spec is not None and spec.fill == "mask":
+    if spec is not None and spec.fill in ("mask", "left_mask"):
         return True
     return array.dtype.kind in "iub" and (name == "mask" or name.endswith("attention_mask"))
 

@@ -12,10 +12,10 @@ from proving import assert_proven
 
 from conformance import runtime
 from conformance.adapters.contract import Job
+from conformance.adapters.pytorch_float64 import float32_means_float64
 from conformance.adapters.transformers import (
     TransformersAdapter,
     TransformersConversion,
-    _float32_means_float64,
 )
 from conformance.entry import ZooEntry
 from conformance.errors import ExportError, InputsError, LoadError, ReferenceRunError
@@ -287,7 +287,7 @@ def test_float32_in_a_models_code_means_float64():
     x = torch.tensor(np.random.default_rng(0).normal(size=(4, 16)))
     exact = x.numpy() / np.sqrt((x.numpy() ** 2).mean(-1, keepdims=True) + norm.variance_epsilon)
     rounded = np.abs(norm(x).detach().numpy() - exact).max()
-    with _float32_means_float64():
+    with float32_means_float64():
         error = np.abs(norm(x).detach().numpy() - exact).max()
     assert rounded > 1e-9
     assert error < 1e-14

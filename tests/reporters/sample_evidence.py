@@ -5,6 +5,7 @@ from dataclasses import replace
 from sample_report import DECLARED, EXPORT, LABEL, LOGITS, SLOW, TIMED, make_row
 
 from conformance.evidence import (
+    ComponentParity,
     DecisionParity,
     Derivation,
     Divergence,
@@ -195,4 +196,18 @@ def every_finding():
             export=QUANTIZED,
             parity=BUDGETED,
         ),
+    )
+
+
+def generator(problem=None):
+    """A model in two components, exported by the second exporter that was tried."""
+    prefill = ComponentParity("prefill", (replace(LOGITS, ratio=0.7, problem=problem),), 2)
+    texts = DecisionParity(
+        "generated texts", "logits", 5, 5, detail="5 of 5 prompts equal for 20 tokens"
+    )
+    row = make_row("gpt2")
+    return replace(
+        row,
+        parity=ParityReport((LOGITS,), 2, decisions=(texts,), components=(prefill,)),
+        export=replace(row.export, exported_by="torchscript", fallback="dynamo failed: no trace"),
     )

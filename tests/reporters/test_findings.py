@@ -14,6 +14,7 @@ from sample_evidence import (
     SHARP,
     TIES,
     every_finding,
+    generator,
     partly,
 )
 from sample_report import LOGITS, make_row
@@ -101,6 +102,15 @@ def test_decisions_that_differ_are_ties_or_problems():
     assert findings.decision_sentence(LABELS) == "all alike"
     assert findings.decision_sentence(TIES).startswith("2 ties: ")
     assert findings.decision_sentence(FLIP) == FLIP.problem
+    idle = replace(LABELS, blind="every text repeats one token")
+    assert findings.decision_sentence(idle) == "proves nothing: every text repeats one token"
+
+
+def test_a_fallback_and_a_component_that_differs_are_marked():
+    """Which exporter stood in shows beside the figures, and so does a part that is wrong."""
+    assert [mark.text for mark in findings.marks(generator())] == ["exported by torchscript"]
+    texts = [mark.text for mark in findings.marks(generator("41x its limit"))]
+    assert texts == ["exported by torchscript", "component prefill differs"]
 
 
 def test_a_divergence_says_whose_fault_it_is():

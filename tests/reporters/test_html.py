@@ -13,6 +13,7 @@ from sample_evidence import (
     SHAPES,
     SHARP,
     every_finding,
+    generator,
     partly,
 )
 from sample_report import (
@@ -192,6 +193,18 @@ def test_a_failure_leads_to_what_it_left(evidence):
     quoted = FOLDER.replace("+", "%2B").replace("@", "%40")
     for link in (f"{quoted}/", f"{quoted}.zip", f"{quoted}/reduced"):
         assert links.count(link) == 1
+
+
+def test_every_component_and_the_exporter_that_stood_in_are_told():
+    """A model in parts shows each part's certificate, its texts, and what failed before."""
+    shown = Page(report_html(make_report([generator()]))).text
+    for text in (
+        "Certificate: 1 output, 2 data sets",
+        "Component prefill: 1 output, 2 data sets",
+        "5 of 5 prompts equal for 20 tokens",
+        "exported by torchscript; dynamo failed: no trace",
+    ):
+        assert text in " ".join(shown.split())
 
 
 def test_nothing_found_shows_nothing(page):

@@ -5,13 +5,14 @@ from importlib.resources import files
 import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
-from sample_evidence import every_finding
+from sample_evidence import every_finding, generator
 from sample_gate import STOPPED
 from sample_report import HOSTILE, LOGITS, every_verdict, make_report, make_row
 
 from conformance.errors import HistoryError
 from conformance.evidence import (
     BaselineLatency,
+    ComponentParity,
     DecisionParity,
     Derivation,
     Divergence,
@@ -75,10 +76,20 @@ def test_the_schemas_are_schemas(document):
         make_report(status="interrupted", vanished=("a", "b")),
         make_report(status="crashed"),
         make_report(every_finding()),
+        make_report([generator()]),
         make_report(gate=STOPPED),
         make_report([make_row(provider=None, task=None, tags=(), reason=HOSTILE)]),
     ],
-    ids=["every verdict", "empty", "interrupted", "crashed", "every finding", "gate", "hostile"],
+    ids=[
+        "every verdict",
+        "empty",
+        "interrupted",
+        "crashed",
+        "every finding",
+        "generator",
+        "gate",
+        "hostile",
+    ],
 )
 def test_the_written_file_validates(report, tmp_path):
     """Whatever a run found, its report.json follows the published schema."""
@@ -131,13 +142,14 @@ LATER = {
     "footer": {"gate"},
     "case": {"mutation", "explanation", "failure_folder", "trusted", "place", "runtime"},
     "record": {"mutation", "explanation", "failure_folder", "runtime"},
-    "parity": {"decisions", "generalization"},
+    "parity": {"decisions", "generalization", "components"},
+    "decision": {"blind"},
     "output": {"constant", "noise_sets", "set_aside"},
     "latency": {
         *("speedup", "yardstick", "yardstick_name", "hardware", "session_peak_bytes"),
         *("contended", "unstable", "baseline", "samples_ns", "software", "measured_in"),
     },
-    "export": {"bundle", "model_digest", "derivation"},
+    "export": {"bundle", "model_digest", "derivation", "exported_by", "fallback"},
     "trend_point": {"yardsticks", "hardware"},
 }
 
@@ -153,6 +165,7 @@ LATER = {
         ("output", OutputParity, set()),
         ("worst", Worst, set()),
         ("decision", DecisionParity, set()),
+        ("component", ComponentParity, set()),
         ("generalization", Generalization, set()),
         ("shape_probe", ShapeProbe, set()),
         ("padding_check", PaddingCheck, set()),
