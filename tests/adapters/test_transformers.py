@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -294,6 +295,15 @@ def test_float32_in_a_models_code_means_float64():
 
 
 # -- exporting ---------------------------------------------------------------------------
+
+
+def test_the_torchscript_exporter_gives_the_same_model(tmp_path):
+    """What stands in for dynamo is proven by the same terms, on the same outputs."""
+    job = job_for(BERT, TEXT_AXES)
+    job = replace(job, case=replace(job.case, exporter="torchscript"))
+    sets = [texts(0, 2, 7), texts(1, 3, 12)]
+    report = proof(ADAPTER.load(job), job, sets, tmp_path / "model.onnx")
+    assert_proven(report, ["last_hidden_state", "pooler_output"])
 
 
 def test_bert_is_proven_under_the_entrys_names(tmp_path):
