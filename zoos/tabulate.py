@@ -23,8 +23,8 @@ is written by hand. `≈` is a known failure; the zoo says which, and why.
 
 """
 _TABLE = """
-| | case | task | worst error / limit | nodes | export |
-|---|---|---|---|---|---|
+| | case | task | exporter | nodes | worst error / limit | texts equal |
+|---|---|---|---|---|---|---|
 """
 
 
@@ -59,9 +59,10 @@ def _row(case: dict[str, Any]) -> str:
         _GLYPHS.get(case["verdict"], case["verdict"]),
         f"`{case['model']}`",
         case["task"] or "",
-        _worst(parity),
+        case["exporter"],
         str(export["nodes"]) if export else "",
-        f"{export['export_seconds']:.1f} s" if export else "",
+        _worst(parity),
+        _texts(parity),
     ]
     return f"| {' | '.join(shown)} |\n"
 
@@ -72,6 +73,12 @@ def _worst(parity: dict[str, Any] | None) -> str:
     parts = [parity, *parity["components"]]
     ratios = [output["ratio"] for part in parts for output in part["outputs"]]
     return f"{max(ratio or 0.0 for ratio in ratios):.2f}" if ratios else ""
+
+
+def _texts(parity: dict[str, Any] | None) -> str:
+    decisions = parity["decisions"] if parity else []
+    texts = [one for one in decisions if one["kind"] == "generated texts"]
+    return f"{texts[0]['agreed']} of {texts[0]['total']}" if texts else ""
 
 
 if __name__ == "__main__":
