@@ -99,7 +99,7 @@ MODELS = (
 )
 
 
-def write_zoo(folder: Path) -> Path:
+def write_zoo(folder: Path, exporter: str = "dynamo") -> Path:
     """Write the zoo of the models that lie in ``folder`` beside them."""
     import json
 
@@ -109,6 +109,7 @@ def write_zoo(folder: Path) -> Path:
             "framework": "transformers",
             "task": model.task,
             "source": {"path": model.name},
+            "exporters": [exporter],
             "inputs": {"spec": model.spec, "sets": [model.first, _varied(model.first)]},
         }
         for model in MODELS

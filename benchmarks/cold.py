@@ -4,7 +4,9 @@ Ours is one ``pytest --zoo -n 2`` with an empty cache that exports every model, 
 writes its report. Theirs are five commands after each other, as there is no other way, in an
 environment of their own with transformers 4.57, the newest that optimum-onnx knows. Both
 export the same graphs: one forward pass without a past, T5's encoder and decoder in one file
-(``--monolith``). Theirs compares one set of outputs with a fixed tolerance and exits with 0
+(``--monolith``). Theirs uses the TorchScript exporter, ours by default the newer one of
+``torch.export``, which alone takes longer than all of theirs: ``--exporter torchscript`` compares
+like with like. Theirs compares one set of outputs with a fixed tolerance and exits with 0
 when that fails; ours is the whole proof: float64, other shapes, reaction.
 """
 
@@ -40,7 +42,7 @@ def main() -> None:
         folder = Path(name)
         print("making the model folders", flush=True)
         _make_models(folder)
-        zoo = write_zoo(folder)
+        zoo = write_zoo(folder, arguments.exporter)
         # once uncounted: both sides read their packages from memory afterwards
         _ours(zoo, folder, ["-k", MODELS[0].name])
         _theirs(command, folder, MODELS[:1])
@@ -141,6 +143,12 @@ def _arguments() -> argparse.Namespace:
         type=Path,
         metavar="DIR",
         help="environment that has optimum-onnx (default: one in the cache folder, made if absent)",
+    )
+    parser.add_argument(
+        "--exporter",
+        choices=("dynamo", "torchscript"),
+        default="dynamo",
+        help="ours (default: dynamo); optimum-cli's is torchscript",
     )
     parser.add_argument("--rounds", type=int, default=1, metavar="N")
     return parser.parse_args()
