@@ -106,7 +106,8 @@ def _download(repo: str, found: Any, folder: Path) -> None:
     from huggingface_hub import snapshot_download
 
     files = _wanted(found)
-    # an interrupted download goes on from here
+    # the client asks for the rest of a file when a connection breaks; of a run that was ended,
+    # whole files are found here by the next one
     partial = folder.with_name(f"{folder.name}.partial")
     snapshot_download(
         repo,
@@ -132,9 +133,18 @@ def check_arrival(path: Path, expected: Any) -> None:
     if expected.lfs is not None:
         with path.open("rb") as stream:
             damaged |= hashlib.file_digest(stream, "sha256").hexdigest() != expected.lfs.sha256
+    elif expected.blob_id is not None and not damaged:
+        damaged = _git_blob_id(path) != expected.blob_id
     if damaged:
         path.unlink()
         raise InfraError(f"'{expected.rfilename}' arrived damaged from {endpoint()}: run again")
+
+
+def _git_blob_id(path: Path) -> str:
+    """The id that Git gives a file's content: SHA-1 over a header and the bytes."""
+    content = path.read_bytes()  # large files are LFS objects
+    header = f"blob {len(content)}\0".encode()
+    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
 
 
 def _wanted(found: Any) -> list[Any]:

@@ -27,6 +27,14 @@ class Hub:
     broken: int | None = None
     #: Files whose bytes are flipped on their way.
     damaged: set[str] = field(default_factory=set)
+    #: Bytes of a file that are sent before the connection is cut, once.
+    cut_after: dict[str, int] = field(default_factory=dict)
+    #: Answer requests for a part of a file with that part; with all of it otherwise.
+    ranges: bool = True
+    #: Files whose bytes are flipped when a part of them is asked for.
+    damaged_parts: set[str] = field(default_factory=set)
+    #: What was asked for by ``Range``.
+    ranges_asked: list[str] = field(default_factory=list)
     #: Paths asked for, with their method.
     requests: list[str] = field(default_factory=list)
     url: str = ""
@@ -56,8 +64,13 @@ def serving(hub: Hub):
         thread.join()
 
 
+def _git_blob_id(content: bytes) -> str:
+    header = f"blob {len(content)}\0".encode()
+    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+
+
 def _described(name: str, content: bytes) -> dict:
-    blob = {"oid": hashlib.sha1(content, usedforsecurity=False).hexdigest(), "size": len(content)}
+    blob = {"oid": _git_blob_id(content), "size": len(content)}
     if not name.endswith((".safetensors", ".onnx", ".onnx_data", ".onnx.data")):
         return blob
     lfs = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
@@ -129,7 +142,20 @@ class _Handler(BaseHTTPRequestHandler):
         if name in self.hub.damaged:
             content = bytes(byte ^ 0xFF for byte in content)
         headers = {"X-Repo-Commit": self.hub.commit, "ETag": f'"{etag}"'}
-        return self._send(200, content, headers)
+        if asked := self.headers.get("Range"):
+            self.hub.ranges_asked.append(asked)
+            if self.hub.ranges:
+                return self._part(name, content, headers, asked)
+        cut = self.hub.cut_after.pop(name, None) if self.command == "GET" else None
+        return self._send(200, content, headers, cut)
+
+    def _part(self, name, content, headers, asked):
+        first = int(asked.removeprefix("bytes=").partition("-")[0])
+        headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
+        part = content[first:]
+        if name in self.hub.damaged_parts:
+            part = bytes(byte ^ 0xFF for byte in part)
+        return self._send(206, part, headers)
 
     def _json(self, value):
         self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
@@ -137,11 +163,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _error(self, status, code):
         self._send(status, b"", {"X-Error-Code": code} if code else {})
 
-    def _send(self, status, body, headers):
+    def _send(self, status, body, headers, cut=None):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body[:cut])
+        if cut is not None:
+            self.close_connection = True

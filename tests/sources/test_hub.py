@@ -147,3 +147,52 @@ def test_damaged_weights_are_not_kept(hub, tmp_path):
     hub.damaged.clear()
     folder = snapshot("tiny/bert", None, tmp_path, offline=False)
     assert (folder / "model.safetensors").read_bytes() == bytes(range(256)) * 40
+
+
+@pytest.mark.parametrize("name", ["config.json", "own.py"])
+def test_a_damaged_small_file_is_not_kept(hub, tmp_path, name):
+    """Configuration and code are held against Git's own id of them, not only their size."""
+    (hub.folder / "own.py").write_text("a = 1")
+    hub.damaged.add(name)
+    with pytest.raises(InfraError, match=f"'{name}' arrived damaged"):
+        snapshot("tiny/bert", None, tmp_path, offline=False)
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """The client keeps what arrived in steps of 10 MB; here, of 100 bytes."""
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 100)
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_broken_connection_goes_on_where_it_broke(hub, tmp_path, small_chunks, ranges):
+    """The rest is asked for; a server that sends all of the file again does no harm."""
+    hub.cut_after["model.safetensors"] = 1000
+    hub.ranges = ranges
+    folder = snapshot("tiny/bert", None, tmp_path, offline=False)
+    assert hub.ranges_asked == ["bytes=1000-"]
+    assert (folder / "model.safetensors").read_bytes() == bytes(range(256)) * 40
+
+
+def test_a_rest_that_is_damaged_is_refused(hub, tmp_path, small_chunks):
+    """The digest is that of the whole file, however many pieces it came in."""
+    hub.cut_after["model.safetensors"] = 1000
+    hub.damaged_parts.add("model.safetensors")
+    with pytest.raises(InfraError, match=r"'model\.safetensors' arrived damaged"):
+        snapshot("tiny/bert", None, tmp_path, offline=False)
+    assert hub.ranges_asked == ["bytes=1000-"]
+    with pytest.raises(LoadError):
+        snapshot("tiny/bert", None, tmp_path, offline=True)
+
+
+def test_files_of_an_interrupted_run_are_not_fetched_again(hub, tmp_path):
+    """A run that ends in the middle leaves its whole files to the next one."""
+    hub.damaged.add("model.safetensors")
+    with pytest.raises(InfraError):
+        snapshot("tiny/bert", None, tmp_path, offline=False)
+    hub.damaged.clear()
+    hub.requests.clear()
+    folder = snapshot("tiny/bert", None, tmp_path, offline=False)
+    assert names_in(folder) == ["config.json", "model.safetensors"]
+    fetched = [one for one in hub.requests if one.startswith("GET") and "/resolve/" in one]
+    assert [one.rpartition("/")[2] for one in fetched] == ["model.safetensors"]
