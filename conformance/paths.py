@@ -18,6 +18,9 @@ _UNSEEN_REASON = "holds characters that are not seen"
 #: What Git keeps of a clone, with hard links between clones; no framework reads a model from it.
 _GIT = ".git"
 _HUB_ID = re.compile(r"(?:\w[\w.-]*/)?\w[\w.-]*", re.ASCII)
+_GITHUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[\w.-]{1,100}", re.ASCII)
+_KAGGLE_HANDLE = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,99}/){4}[1-9]\d{0,8}", re.ASCII)
+_URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[\x21-\x7e]*)?")
 #: Longest part of a hub id.
 _HUB_ID_CHARS = 96
 
@@ -167,6 +170,47 @@ def check_hub_id(value: str) -> str:
             f"{value!r} is not a hub id such as 'org/name': letters, digits, '.', '-' and '_', "
             "a letter, digit or '_' first"
         )
+    return value
+
+
+def check_github_id(value: str) -> str:
+    """Accept the name of a repository of GitHub: ``owner/name``.
+
+    Raises:
+        ValueError: when it is no such name.
+    """
+    name = value.rpartition("/")[2]
+    if not _GITHUB_ID.fullmatch(value) or name.startswith("-") or name in {".", ".."}:
+        hint = "; give what follows ':' as 'revision'" if ":" in value else ""
+        raise ValueError(
+            f"{value!r} is neither a GitHub repository such as 'owner/name' nor a folder such as "
+            f"'./models/net'{hint}"
+        )
+    return value
+
+
+def check_kaggle_handle(value: str) -> str:
+    """Accept a model of Kaggle in one version: ``owner/model/framework/variation/version``.
+
+    Raises:
+        ValueError: when it is no such handle, or names no version.
+    """
+    if not _KAGGLE_HANDLE.fullmatch(value) or ".." in value:
+        raise ValueError(
+            f"{value!r} is not a Kaggle handle such as 'google/nnlm/tensorFlow2/en-dim50/1', whose "
+            "last part is the version"
+        )
+    return value
+
+
+def check_url(value: str) -> str:
+    """Accept an address of the web that holds no login.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    if not _URL.fullmatch(value):
+        raise ValueError(f"{value!r} is not an address such as 'https://example.org/model.tar.gz'")
     return value
 
 

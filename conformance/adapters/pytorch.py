@@ -26,6 +26,7 @@ from conformance.errors import ExportError, LoadError, ReferenceRunError
 from conformance.model import AUTO, FrameworkInfo
 from conformance.sources.factory import build
 from conformance.sources.local import model_path
+from conformance.sources.torch_hub import from_torch_hub
 
 #: What an export imports on its way: half of a small export's time. Where a version of torch
 #: lacks one of them, the child imports what it needs by itself.
@@ -80,8 +81,12 @@ class PyTorchAdapter:
             model = build(source, job.zoo_dir)
         elif source.path is not None:
             model = _read(model_path(source.path, job.zoo_dir), allow_pickle=source.allow_pickle)
+        elif source.torch_hub is not None:
+            model = from_torch_hub(source, job.zoo_dir, job.cache_dir, offline=job.offline)
         else:
-            raise LoadError(f"PyTorch models come from factory or path, not {source.kind}")
+            raise LoadError(
+                f"PyTorch models come from factory, path or torch_hub, not {source.kind}"
+            )
         return _callable(model, getattr(job.conversion, "output_names", None))
 
     def bind(self, model: TorchModel, feeds: Mapping[str, np.ndarray]) -> Callable[[], Any]:

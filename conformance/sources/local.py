@@ -37,7 +37,7 @@ def local_files(entry: ZooEntry, zoo_dir: Path) -> list[Path]:
     Raises:
         LoadError, InputsError: for the first that is not the folder's own.
     """
-    path = entry.source.path
+    path = entry.source.local_path
     found = [] if path is None else [model_path(path, zoo_dir)]
     return found + [input_path(name, zoo_dir) for name in entry.inputs.files or ()]
 

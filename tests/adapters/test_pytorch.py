@@ -410,7 +410,7 @@ def test_a_pickled_module_needs_leave(tmp_path):
         ({"path": "damaged.pt2", "allow_pickle": True}, "no readable exported program"),
         ({"path": "damaged.pt", "allow_pickle": True}, "cannot be unpickled"),
         ({"path": "weights.pt", "allow_pickle": True}, "build the module in a factory"),
-        ({"hub": "org/name"}, "come from factory or path, not hub"),
+        ({"hub": "org/name"}, "come from factory, path or torch_hub, not hub"),
         ({"factory": "builtins:dict"}, "gave a dict, not an nn.Module"),
     ],
 )

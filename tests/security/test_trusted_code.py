@@ -201,7 +201,16 @@ ENTRY = {"id": "m", "framework": "transformers", "inputs": {"factory": "a:b"}}
     [
         ({"hub": "org/name", "trust_remote_code": True}, "full commit hash"),
         ({"hub": "org/name", "revision": "main", "trust_remote_code": True}, "full commit hash"),
-        ({"factory": "a.b:c", "trust_remote_code": True}, "goes with 'path' or 'hub'"),
+        ({"factory": "a.b:c", "trust_remote_code": True}, "goes with 'path' or 'hub' or 'tor"),
+        ({"torch_hub": "./net", "entrypoint": "net"}, "made by the repository's own code"),
+        (
+            {"torch_hub": "org/net", "entrypoint": "net", "trust_remote_code": True},
+            "full commit hash",
+        ),
+        (
+            {"modelscope": "org/name", "revision": "master", "trust_remote_code": True},
+            "full commit hash",
+        ),
         ({"hub": "org/name", "allow_pickle": True}, "goes with 'path', not with 'hub'"),
     ],
 )

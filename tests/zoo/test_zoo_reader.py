@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from conformance.entry import SourceKind
 from conformance.zoo import ZooError, read_zoo
 
 HEAD = "models:\n  - id: cnn\n    framework: pytorch\n"
@@ -149,9 +151,14 @@ def test_errors_inside_generated_inputs_are_located(problems_of):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("{}", "needs exactly one of factory, path, hub, architecture; found none"),
+        ("{}", f"needs exactly one of {', '.join(get_args(SourceKind))}; found none"),
         ("{factory: nothing}", "'nothing' is not of the form 'pkg.module:name'"),
-        ("{hub: a/b, args: {x: 1}}", "'args' goes with 'factory', not with 'hub'"),
+        ("{hub: a/b, args: {x: 1}}", "'args' goes with 'factory' or 'torch_hub', not with 'hub'"),
+        ("{url: 'https://a.org/m.tar.gz'}", "'url' needs 'sha256', the digest of the file"),
+        (
+            "{torch_hub: ./net, trust_remote_code: true}",
+            "'torch_hub' needs 'entrypoint', the name of a function in hubconf.py",
+        ),
     ],
 )
 def test_a_contradictory_source_is_located(source, message, problems_of):
