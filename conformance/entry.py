@@ -172,9 +172,7 @@ class Source(Strict):
         if self.factory is not None:
             check_reference(self.factory)
         if self.url is not None and self.sha256 is None:
-            raise ValueError(
-                "'url' needs 'sha256', the digest of the file: what arrives is checked"
-            )
+            raise ValueError("'url' needs 'sha256', the digest of the file")
         if self.torch_hub is not None:
             self._check_torch_hub()
         if self.trust_remote_code and not self.is_pinned:

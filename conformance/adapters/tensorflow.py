@@ -27,6 +27,7 @@ from conformance.errors import LoadError, ReferenceRunError
 from conformance.model import FrameworkInfo
 from conformance.sources.factory import build
 from conformance.sources.local import model_path
+from conformance.sources.saved_model import saved_model
 
 
 class TensorFlowAdapter:
@@ -48,6 +49,7 @@ class TensorFlowAdapter:
 
         Raises:
             LoadError: when the source gives none of them, or one that cannot be traced.
+            InfraError: when it cannot be fetched.
         """
         _settle()
         source = job.case.entry.source
@@ -57,8 +59,13 @@ class TensorFlowAdapter:
             loaded = build(source, job.zoo_dir)
             if isinstance(loaded, str | os.PathLike):
                 loaded = read(Path(loaded), run_code=source.allow_pickle)
+        elif source.kind in {"kaggle", "url"}:
+            folder = saved_model(source, job.cache_dir, offline=job.offline)
+            loaded = read(folder, run_code=False)
         else:
-            raise LoadError(f"TensorFlow models come from factory or path, not {source.kind}")
+            raise LoadError(
+                f"TensorFlow models come from factory, path, kaggle or url, not {source.kind}"
+            )
         return as_model(loaded, signature_of(job.conversion))
 
     def bind(self, model: TensorFlowModel, feeds: Mapping[str, np.ndarray]) -> Callable[[], Any]:

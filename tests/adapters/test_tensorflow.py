@@ -341,7 +341,7 @@ def test_a_saved_model_folder_is_read(adapter, job, zoo, tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({"hub": "org/name"}, "come from factory or path, not hub"),
+        ({"hub": "org/name"}, "come from factory, path, kaggle or url, not hub"),
         ({"path": "nowhere.keras"}, "no file or folder"),
         ({"path": "tf_test_models.py"}, "none of .keras"),
         ({"path": "."}, "is no SavedModel"),
