@@ -11,6 +11,9 @@ from packaging.requirements import Requirement
 from conformance.entry import ZooEntry
 from conformance.model import FrameworkInfo
 
+#: The client of the one kind of source that no framework brings.
+_MODELSCOPE = "modelscope-hub"
+
 
 def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
     """What must be installed before this entry can run, as a sentence; None if nothing."""
@@ -20,6 +23,8 @@ def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
             f"{', '.join(absent)} not installed: "
             f"pip install 'pytest-onnx-conformance[{info.extra}]'"
         )
+    if entry.source.modelscope is not None and installed_version(_MODELSCOPE) is None:
+        return f"{_MODELSCOPE} not installed: pip install 'pytest-onnx-conformance[modelscope]'"
     for text in entry.requires:
         requirement = Requirement(text)
         found = installed_version(requirement.name)

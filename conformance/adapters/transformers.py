@@ -30,6 +30,7 @@ from conformance.model import AUTO, FrameworkInfo
 from conformance.sources.factory import build
 from conformance.sources.hub import snapshot
 from conformance.sources.local import model_path
+from conformance.sources.modelscope import modelscope_snapshot
 from conformance.sources.pretrained import from_architecture, from_folder
 from conformance.zoo.suggest import did_you_mean
 
@@ -124,6 +125,16 @@ class TransformersAdapter:
             module = from_folder(
                 snapshot(source.hub, source.revision, job.cache_dir, offline=job.offline),
                 run_code=source.trust_remote_code,
+            )
+        elif source.modelscope is not None:
+            folder = modelscope_snapshot(
+                source.modelscope, source.revision, job.cache_dir, offline=job.offline
+            )
+            module = from_folder(folder, run_code=source.trust_remote_code)
+        elif source.kind in {"torch_hub", "kaggle", "url"}:
+            raise LoadError(
+                "Transformers models come from factory, path, hub, modelscope or architecture, "
+                f"not {source.kind}"
             )
         else:
             module = _from_factory(job)

@@ -11,16 +11,19 @@ from filelock import FileLock
 from conformance.errors import LoadError
 
 
-def kept_folder(folder: Path, what: str, fill: Callable[[Path], None], *, offline: bool) -> Path:
+def kept_folder(
+    folder: Path, what: str, fill: Callable[[Path], None], *, offline: bool, resume: bool = False
+) -> Path:
     """``folder``, made by ``fill`` unless it is there.
 
-    One process fills it; others wait. What ``fill`` leaves behind when it fails is removed.
+    One process fills it; others wait.
 
     Args:
         folder: of a name that says all about its content, such as a commit.
         what: named in errors.
-        fill: gets an empty folder beside ``folder``, which becomes ``folder``.
+        fill: gets a folder beside ``folder``, which becomes ``folder`` unless it raises.
         offline: use only what is kept.
+        resume: give ``fill`` what it left when it failed; an empty folder otherwise.
 
     Raises:
         LoadError: when it is not kept and ``offline``.
@@ -33,13 +36,16 @@ def kept_folder(folder: Path, what: str, fill: Callable[[Path], None], *, offlin
     with FileLock(folder.with_name(f"{folder.name}.lock")):
         if not folder.is_dir():
             partial = folder.with_name(f"{folder.name}.filling")
-            shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
-            partial.mkdir()
+            if not resume:
+                shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(exist_ok=True)
             try:
                 fill(partial)
-                partial.rename(folder)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+            except BaseException:
+                if not resume:
+                    shutil.rmtree(partial, ignore_errors=True)
+                raise
+            partial.rename(folder)
     return folder
 
 
