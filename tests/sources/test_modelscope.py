@@ -234,3 +234,23 @@ def test_a_run_without_the_client_says_what_to_install(scope, tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "modelscope_hub", None)
     with pytest.raises(LoadError, match=r"not installed: pip install '.*\[modelscope\]'"):
         fetch(tmp_path)
+
+
+def test_transformers_refuses_what_other_frameworks_read(tmp_path):
+    """By the kinds that it does read, before anything is fetched."""
+    pytest.importorskip("transformers")
+    entry = ZooEntry.model_validate(
+        {
+            "id": "m",
+            "framework": "transformers",
+            "source": {"kaggle": "a/b/c/d/1"},
+            "inputs": {"factory": "a.b:c"},
+        }
+    )
+    adapter = adapter_for("transformers", tmp_path)
+    conversion = adapter.info.conversion.model_validate({})
+    job = Job(
+        Case(entry, "dynamo", 18, "fp32"), conversion, tmp_path, tmp_path, offline=True, seed=0
+    )
+    with pytest.raises(LoadError, match="hub, modelscope or architecture, not kaggle"):
+        adapter.load(job)
