@@ -54,7 +54,7 @@ VARIANTS: dict[str, Variant] = {
         Variant(BASE),
         Variant("optimized-onnxslim", ("onnxslim",)),
         Variant("optimized-onnxscript", ("onnxscript", "onnx-ir")),
-        Variant("optimized-ort", _ORT),
+        Variant("optimized-ort", (*_ORT, "sympy")),
         Variant("fp16", _ORT, allowance=Allowance(50.0, 0.99)),
         Variant("bf16", ("ml-dtypes",), allowance=Allowance(30.0, 0.95)),
         Variant("int8-dynamic", _ORT, allowance=Allowance(20.0, 0.9), by_hardware=True),
