@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from loopback import Handler, first_asked, flipped, served
 
 
 @dataclass
@@ -48,20 +47,9 @@ class Hub:
         }
 
 
-@contextmanager
 def serving(hub: Hub):
     """Serve ``hub`` at ``hub.url`` until the block ends."""
-    handler = type("Handler", (_Handler,), {"hub": hub})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    hub.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return served(hub, _Handler)
 
 
 def _git_blob_id(content: bytes) -> str:
@@ -77,21 +65,11 @@ def _described(name: str, content: bytes) -> dict:
     return {**blob, "lfs": lfs}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    hub: Hub
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
+    held: Hub
 
-    def do_HEAD(self):
-        self._answer()
-
-    def do_GET(self):
-        self._answer()
-
-    def log_message(self, *args):
-        """Say nothing: tests read ``hub.requests``."""
-
-    def _answer(self):
-        hub, path = self.hub, unquote(urlsplit(self.path).path)
+    def answer(self):
+        hub, path = self.held, unquote(urlsplit(self.path).path)
         hub.requests.append(f"{self.command} {path}")
         if hub.broken is not None:
             return self._error(hub.broken, None)
@@ -110,14 +88,14 @@ class _Handler(BaseHTTPRequestHandler):
         return self._error(404, "RepoNotFound")
 
     def _known(self, ref):
-        if ref in (*self.hub.refs, self.hub.commit):
+        if ref in (*self.held.refs, self.held.commit):
             return True
         self._error(404, "RevisionNotFound")
         return False
 
     def _info(self):
         siblings = []
-        for name, content in self.hub.files().items():
+        for name, content in self.held.files().items():
             about = _described(name, content)
             sibling = {"rfilename": name, "size": about["size"], "blobId": about["oid"]}
             if lfs := about.get("lfs"):
@@ -127,49 +105,38 @@ class _Handler(BaseHTTPRequestHandler):
                     "pointerSize": lfs["pointerSize"],
                 }
             siblings.append(sibling)
-        return {"id": self.hub.repo, "sha": self.hub.commit, "siblings": siblings}
+        return {"id": self.held.repo, "sha": self.held.commit, "siblings": siblings}
 
     def _tree(self):
-        files = self.hub.files().items()
+        files = self.held.files().items()
         return [{"type": "file", "path": name, **_described(name, c)} for name, c in files]
 
     def _file(self, name):
-        content = self.hub.files().get(name)
+        content = self.held.files().get(name)
         if content is None:
             return self._error(404, "EntryNotFound")
         about = _described(name, content)
         etag = about.get("lfs", about)["oid"]
-        if name in self.hub.damaged:
-            content = bytes(byte ^ 0xFF for byte in content)
-        headers = {"X-Repo-Commit": self.hub.commit, "ETag": f'"{etag}"'}
+        if name in self.held.damaged:
+            content = flipped(content)
+        headers = {"X-Repo-Commit": self.held.commit, "ETag": f'"{etag}"'}
         if asked := self.headers.get("Range"):
-            self.hub.ranges_asked.append(asked)
-            if self.hub.ranges:
+            self.held.ranges_asked.append(asked)
+            if self.held.ranges:
                 return self._part(name, content, headers, asked)
-        cut = self.hub.cut_after.pop(name, None) if self.command == "GET" else None
-        return self._send(200, content, headers, cut)
+        cut = self.held.cut_after.pop(name, None) if self.command == "GET" else None
+        return self.send(200, content, headers, cut)
 
     def _part(self, name, content, headers, asked):
-        first = int(asked.removeprefix("bytes=").partition("-")[0])
+        first = first_asked(asked)
         headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
         part = content[first:]
-        if name in self.hub.damaged_parts:
-            part = bytes(byte ^ 0xFF for byte in part)
-        return self._send(206, part, headers)
+        if name in self.held.damaged_parts:
+            part = flipped(part)
+        return self.send(206, part, headers)
 
     def _json(self, value):
-        self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+        self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def _error(self, status, code):
-        self._send(status, b"", {"X-Error-Code": code} if code else {})
-
-    def _send(self, status, body, headers, cut=None):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body[:cut])
-        if cut is not None:
-            self.close_connection = True
+        self.send(status, b"", {"X-Error-Code": code} if code else {})

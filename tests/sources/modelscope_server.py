@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+
+from loopback import Handler, first_asked, flipped, served
 
 
 @dataclass
@@ -40,30 +39,15 @@ class ModelScope:
         return [(name, asked) for _, name, asked in self.requests if name is not None]
 
 
-@contextmanager
 def serving_modelscope(held):
     """Serve ``held`` at ``held.url`` until the block ends."""
-    handler = type("Handler", (_Handler,), {"held": held})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    held.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield held
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return served(held, _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     held: ModelScope
-    protocol_version = "HTTP/1.1"
 
-    def log_message(self, *args):
-        """Say nothing: tests read ``requests``."""
-
-    def do_GET(self):
+    def answer(self):
         held, asked = self.held, urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(asked.query).items()}
         name = query.get("FilePath")
@@ -97,22 +81,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, name):
         content, headers, status = (self.held.folder / name).read_bytes(), {}, 200
         if name in self.held.damaged:
-            content = bytes(byte ^ 0xFF for byte in content)
+            content = flipped(content)
         if asked := self.headers.get("Range"):
-            first = int(asked.removeprefix("bytes=").partition("-")[0])
+            first = first_asked(asked)
             headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
             content, status = content[first:], 206
         cuts = self.held.cuts.get(name)
-        return self._send(status, content, headers, cuts.pop(0) if cuts else None)
+        return self.send(status, content, headers, cuts.pop(0) if cuts else None)
 
     def _json(self, status, value):
-        self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
-
-    def _send(self, status, body, headers, cut=None):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[:cut])
-        self.close_connection = cut is not None
+        self.send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
