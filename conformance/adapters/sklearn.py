@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from conformance.adapters.causes import in_short
 from conformance.adapters.contract import Arrays, Job
 from conformance.adapters.sklearn_conversion import (
     SklearnConversion,
     conversion_arguments,
-    last_step,
 )
 from conformance.adapters.sklearn_margins import margins
+from conformance.adapters.sklearn_outputs import Output, as_in_graph, method_of, outputs_of
 from conformance.adapters.sklearn_rounding import rounded_to_float32
 from conformance.errors import ExportError, LoadError
 from conformance.model import FrameworkInfo
@@ -35,16 +34,6 @@ _PICKLED = (".joblib", ".pkl", ".pickle")
 
 
 @dataclass(frozen=True, slots=True)
-class _Output:
-    """One output of the graph and the method of the estimator that means the same."""
-
-    name: str
-    method: str
-    #: The graph gives a column, shape (n, 1), where the estimator gives (n,).
-    column: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class SklearnModel:
     """An estimator, the one that answers for it, and what is asked."""
 
@@ -52,7 +41,7 @@ class SklearnModel:
     estimator: Any
     #: The estimator that runs: with rounded parameters, or the untouched one in float64.
     answering: Any
-    outputs: tuple[_Output, ...]
+    outputs: tuple[Output, ...]
     float64: bool = False
 
 
@@ -93,19 +82,19 @@ class SklearnAdapter:
             raise LoadError(f"{type(estimator).__name__} is not fitted: call fit first") from error
         raw_scores = getattr(job.conversion, "options", {}).get("raw_scores") is True
         return SklearnModel(
-            estimator, rounded_to_float32(estimator), _outputs_of(estimator, raw_scores=raw_scores)
+            estimator, rounded_to_float32(estimator), outputs_of(estimator, raw_scores=raw_scores)
         )
 
     def bind(self, model: SklearnModel, feeds: Mapping[str, np.ndarray]) -> Callable[[], list[Any]]:
         """Join the input columns into the one table that an estimator takes."""
         table = _table(model.estimator, feeds)
-        methods = [_method(model.answering, output) for output in model.outputs]
+        methods = [method_of(model.answering, output) for output in model.outputs]
         return lambda: [method(table) for method in methods]
 
     def outputs(self, model: SklearnModel, result: list[Any]) -> Arrays:
         """Name the answers, in the shapes and (but for the reference) dtypes of the graph."""
         return {
-            output.name: _as_in_graph(answer, output, float64=model.float64)
+            output.name: as_in_graph(answer, output, float64=model.float64)
             for output, answer in zip(model.outputs, result, strict=True)
         }
 
@@ -206,52 +195,6 @@ def _first_step(estimator: Any) -> Any:
     return estimator
 
 
-def _outputs_of(estimator: Any, *, raw_scores: bool) -> tuple[_Output, ...]:
-    """What the graph of this kind of estimator answers, in its order."""
-    from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
-
-    if is_classifier(estimator):
-        sure = hasattr(estimator, "predict_proba") and not raw_scores
-        return (
-            _Output("label", "predict"),
-            _Output("probabilities", "predict_proba" if sure else "decision_function"),
-        )
-    if is_outlier_detector(estimator):
-        return (
-            _Output("label", "predict", column=True),
-            _Output("scores", "decision_function", column=True),
-        )
-    if is_regressor(estimator):
-        return (_Output("variable", "predict", column=True),)
-    if hasattr(estimator, "predict_proba"):  # mixtures
-        return (
-            _Output("label", "predict", column=True),
-            _Output("probabilities", "predict_proba"),
-        )
-    if is_clusterer(estimator):
-        return (_Output("label", "predict"), _Output("scores", "transform"))
-    return (_Output("variable", "transform"),)
-
-
-def _method(estimator: Any, output: _Output) -> Callable[[Any], Any]:
-    """The method that computes an output; a binary classifier scores both its classes."""
-    from sklearn.linear_model import RidgeClassifier
-    from sklearn.svm import LinearSVC
-
-    method: Callable[[Any], Any] = getattr(estimator, output.method)
-    if output.method != "decision_function" or output.column:
-        return method
-    in_one_column = isinstance(last_step(estimator), LinearSVC | RidgeClassifier)
-
-    def scores(table: Any) -> NDArray[Any]:
-        decision: NDArray[Any] = method(table)
-        if decision.ndim > 1:
-            return decision
-        return decision[:, None] if in_one_column else np.stack([-decision, decision], axis=1)
-
-    return scores
-
-
 def _table(estimator: Any, feeds: Mapping[str, np.ndarray]) -> Any:
     """The input columns side by side; text for a vectorizer as a list of documents."""
     from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
@@ -268,18 +211,3 @@ def _table(estimator: Any, feeds: Mapping[str, np.ndarray]) -> Any:
         return columns[0]
     mixed = any(column.dtype == object for column in columns)
     return np.concatenate([c.astype(object) if mixed else c for c in columns], axis=1)
-
-
-def _as_in_graph(answer: Any, output: _Output, *, float64: bool) -> np.ndarray:
-    from scipy import sparse
-
-    array: NDArray[Any] = np.asarray(answer.toarray() if sparse.issparse(answer) else answer)
-    if output.column and array.ndim == 1:
-        array = array[:, None]
-    match array.dtype.kind:
-        case "f":
-            return array.astype(np.float64 if float64 else np.float32)
-        case "i" | "u" | "b":
-            return array.astype(np.int64)
-        case _:
-            return array.astype(object)

@@ -90,6 +90,14 @@ def last_step(estimator: Any) -> Any:
     return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
 
 
+def classifies(estimator: Any) -> bool:
+    """Whether the graph answers with labels: a selector such as RFE selects columns instead."""
+    from sklearn.base import is_classifier
+    from sklearn.feature_selection import SelectorMixin
+
+    return is_classifier(estimator) and not isinstance(last_step(estimator), SelectorMixin)
+
+
 def _initial_types(conversion: SklearnConversion, job: Job, feeds: Arrays) -> list[tuple[str, Any]]:
     from skl2onnx.common import data_types
 
@@ -141,7 +149,6 @@ def _parse_type(name: str, text: str) -> Any:
 
 def _options(estimator: Any, given: Mapping[str, JsonValue]) -> dict[Any, Any]:
     """The converters' options, with probabilities of classifiers as arrays."""
-    from sklearn.base import is_classifier
     from sklearn.svm import LinearSVC
 
     last = last_step(estimator)
@@ -149,7 +156,7 @@ def _options(estimator: Any, given: Mapping[str, JsonValue]) -> dict[Any, Any]:
         # the one classifier that refuses 'zipmap', which a pipeline asks for by itself unless
         # its step has options of its own
         return {id(last): {name.rpartition("__")[2]: value for name, value in given.items()}}
-    return {"zipmap": False, **given} if is_classifier(estimator) else dict(given)
+    return {"zipmap": False, **given} if classifies(estimator) else dict(given)
 
 
 def _custom(conversion: SklearnConversion, zoo_dir: Path) -> dict[str, dict[Any, Any]]:

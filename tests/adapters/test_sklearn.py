@@ -11,9 +11,10 @@ from proving import as_float64
 
 from conformance import runtime
 from conformance.adapters.contract import Job
-from conformance.adapters.sklearn import SklearnAdapter
+from conformance.adapters.sklearn import SklearnAdapter, SklearnModel
 from conformance.adapters.sklearn_conversion import SklearnConversion
 from conformance.adapters.sklearn_margins import margins
+from conformance.adapters.sklearn_outputs import outputs_of
 from conformance.adapters.sklearn_rounding import rounded_to_float32
 from conformance.entry import ZooEntry
 from conformance.errors import ExportError, LoadError
@@ -61,6 +62,13 @@ def job_for(
 
 def answers(model, feeds):
     return proving.answers(ADAPTER, model, feeds)
+
+
+def loaded(estimator):
+    """What the adapter makes of an estimator that a factory returned."""
+    return SklearnModel(
+        estimator, rounded_to_float32(estimator), outputs_of(estimator, raw_scores=False)
+    )
 
 
 def converted(source, sets, path, **conversion):
@@ -150,6 +158,34 @@ def test_the_scores_of_a_binary_svc_have_the_wrong_sign(tmp_path):
     label, scores = report.outputs
     assert label.problem is None
     assert scores.worst.expected == pytest.approx(-scores.worst.actual, rel=1e-4)
+
+
+def test_a_clusterer_without_distances_answers_with_labels_alone():
+    """Where there is no transform there are no scores, and nothing asks for them."""
+    from sklearn.cluster import MeanShift
+
+    model = loaded(MeanShift().fit(models.split("iris")[0]))
+    assert [output.name for output in model.outputs] == ["label"]
+
+
+def test_an_estimator_that_answers_nothing_about_new_rows_is_refused_at_load():
+    """DBSCAN labels the rows that it was fitted on, and no others: there is nothing to convert."""
+    from sklearn.cluster import DBSCAN
+
+    with pytest.raises(LoadError, match="DBSCAN only describes the rows that it was fitted on"):
+        loaded(DBSCAN().fit(models.split("iris")[0]))
+
+
+def test_nearest_neighbours_are_compared_by_index_and_distance():
+    """The two arrays of one method become the two outputs of the graph."""
+    from sklearn.neighbors import NearestNeighbors
+
+    x, _, held_out, _ = models.split("iris")
+    model = loaded(NearestNeighbors(n_neighbors=3).fit(x))
+    found = answers(model, {"x": held_out[:4].astype(np.float32)})
+    assert list(found) == ["index", "distance"]
+    assert found["index"].dtype == np.int64
+    assert np.all(np.diff(found["distance"], axis=1) >= 0)
 
 
 def test_a_wrong_parameter_in_the_graph_is_caught(tmp_path):
