@@ -8,7 +8,7 @@ from conformance.adapters import catalog
 from conformance.zoo import read_zoo
 
 ROOT = Path(__file__).parents[1]
-BREADTH = ("sklearn",)
+BREADTH = ("sklearn", "pytorch_operators")
 
 
 def entries(name):
