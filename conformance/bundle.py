@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import Any
 import pydantic
 
 from conformance.errors import CorruptBundle
-from conformance.evidence import Derivation, Noise, Ratio
+from conformance.evidence import Derivation, Noise, OpsetConversion, Ratio
 from conformance.model import SCHEMA_VERSION, Case, from_json, to_json
 from conformance.paths import file_problem, name_problem, strange_file
 from conformance.redaction import hide_secrets_in
@@ -38,6 +39,8 @@ MODEL = "model.onnx"
 MANIFEST = "bundle.json"
 COMPONENTS = "components"
 _CHUNK_BYTES = 1 << 20
+#: Of the folders of a bundle, those that hold what the source was asked and answered.
+_KNOWN_OF_SOURCE = ("test_data_set_*", "reference_fp64", "margins", "probes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,8 @@ class BundleManifest:
     exported_by: str | None = None
     #: What the exporters that were tried before it failed for.
     fallback: str | None = None
+    #: How it came to its opset; ``None`` where the exporter gave it.
+    opset_conversion: OpsetConversion | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -214,6 +219,13 @@ def write_probes(folder: Path, probes: Mapping[str, DataSet]) -> None:
     """Write the probes of a bundle that is being made, by their names."""
     for name, data_set in probes.items():
         _write(folder, f"probes/{name}", data_set)
+
+
+def copy_source_data(bundle: Bundle, folder: Path) -> None:
+    """Copy what the source was asked and answered: all of a bundle but its model."""
+    for pattern in _KNOWN_OF_SOURCE:
+        for known in bundle.path.glob(pattern):
+            shutil.copytree(known, folder / known.name)
 
 
 def _write(folder: Path, name: str, data_set: DataSet) -> None:

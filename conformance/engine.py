@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from conformance.bundle import MANIFEST, Bundle
-from conformance.cache import BundleCache, bundle_key, variant_key
+from conformance.cache import BundleCache, bundle_key, opset_key, variant_key
 from conformance.entry import Conversion, ZooEntry
 from conformance.errors import StageError
 from conformance.evidence import (
@@ -67,6 +67,8 @@ class _Found:
     #: Fields of the record.
     evidence: dict[str, Any] = field(default_factory=dict)
     findings: Path | None = None
+    #: Key of the case that answers for ``failure``, where it is another conversion's.
+    blocker: str | None = None
 
 
 class Past(Protocol):
@@ -103,13 +105,14 @@ class Engine:
             clock = time.perf_counter()  # to wait is no work
             found = self._found(located, ref)
             seconds = time.perf_counter() - clock
-        failure, owner, last_stage = found.failure, found.owner, found.last_stage
         latency = None
-        if found.bundle is not None and failure is None and ref.test is TestKind.LATENCY:
-            owner, last_stage = TestKind.LATENCY, Stage.LATENCY
+        if found.bundle is not None and found.failure is None and ref.test is TestKind.LATENCY:
             failure, latency, took = self._timed(located, found.bundle, ref)
             seconds += took
-        judged = self._judged(located.case, ref, failure, owner, last_stage)
+            found = replace(
+                found, failure=failure, owner=TestKind.LATENCY, last_stage=Stage.LATENCY
+            )
+        judged = self._judged(located.case, ref, found)
         record = Record(
             ref=ref,
             verdict=judged.verdict,
@@ -141,7 +144,13 @@ class Engine:
         """Everything about the case that ``ref`` needs but its latency."""
         conversion, bundle = self._converted(located)
         if bundle is None:
-            return _Found(None, conversion.failure, TestKind.EXPORT, Stage.CHECK)
+            return _Found(
+                None,
+                conversion.failure,
+                TestKind.EXPORT,
+                Stage.CHECK,
+                blocker=conversion.blocker,
+            )
         made = Stage.CHECK if located.case.variant == BASE else Stage.OPTIMIZE
         key = bundle.path.name if located.case.entry.source.is_pinned else None
         exported = _export_result(bundle, key, cached=conversion.cached)
@@ -164,14 +173,40 @@ class Engine:
         known = self._outcomes.recall(Converted, key)
         if known is not None and (known.failure is not None or key in self._bundles):
             return known, self._bundles.get(key)
-        make = self._convert if located.case.variant == BASE else self._vary
-        converted, bundle = make(located)
+        converted, bundle = self._made(located)
         # another process of this run may have been the one that made it
         converted = converted if known is None or bundle is None else known
         self._outcomes.keep(key, converted)
         if bundle is not None:
             self._bundles[key] = bundle
         return converted, bundle
+
+    def _made(self, located: LocatedCase) -> tuple[Converted, Bundle | None]:
+        case = located.case
+        if case.variant != BASE:
+            return self._vary(located)
+        info = self._frameworks.get(case.entry.framework)
+        exported = case.opset if info is None else info.exported_opset(case.exporter, case.opset)
+        if exported != case.opset:
+            return self._convert_opset(located, replace(located, case=case.at_opset(exported)))
+        return self._convert(located)
+
+    def _convert_opset(
+        self, located: LocatedCase, origin: LocatedCase
+    ) -> tuple[Converted, Bundle | None]:
+        """The bundle of a case made of that of ``origin``, at an opset that its exporter gives."""
+        converted, base = self._converted(origin)
+        if base is None:
+            return replace(converted, blocker=origin.case.key), None
+        lasting = located.case.entry.source.is_pinned
+        return self._stored(
+            located,
+            lambda: opset_key(base.path.name, base.manifest.model_digest, located.case.opset),
+            lambda out: _not_before(
+                Stage.EXPORT, self._tasks.convert_opset(located, base, out, lasting=lasting)
+            ),
+            Stage.EXPORT,
+        )
 
     def _convert(self, located: LocatedCase) -> tuple[Converted, Bundle | None]:
         """The bundle of a conversion, which is that of the base of all variants."""
@@ -195,19 +230,12 @@ class Engine:
         if base is None:
             return converted, None
         lasting = located.case.entry.source.is_pinned
-
-        def vary(out: Path) -> Completed:
-            completed = self._tasks.vary(located, base, out, lasting=lasting)
-            failure = completed.failure
-            if failure is None or not failure.stage.comes_before(Stage.OPTIMIZE):
-                return completed
-            # it ended before it could say where it was
-            return replace(completed, failure=replace(failure, stage=Stage.OPTIMIZE))
-
         return self._stored(
             located,
             lambda: variant_key(base.path.name, base.manifest.model_digest, variant),
-            vary,
+            lambda out: _not_before(
+                Stage.OPTIMIZE, self._tasks.vary(located, base, out, lasting=lasting)
+            ),
             Stage.OPTIMIZE,
         )
 
@@ -388,26 +416,19 @@ class Engine:
             return replace(record, details=details)
         return replace(record, failure_folder=f"{failures.name}/{folder.name}")
 
-    def _judged(
-        self,
-        case: Case,
-        ref: TestRef,
-        failure: Failure | None,
-        owner: TestKind,
-        last_stage: Stage,
-    ) -> Judgement:
-        """``owner`` is the test that answers for ``failure``.
+    def _judged(self, case: Case, ref: TestRef, found: _Found) -> Judgement:
+        """What is to be said of what was found.
 
         A dependent points at its owner when that has reported, and reports in its place
         when it was not selected: a failure is told once, and never lost. A variant depends on
-        the conversion of its base.
+        the conversion of its base, and that on its export where the opset was converted.
         """
-        entry = case.entry
+        entry, failure, owner = case.entry, found.failure, found.owner
         if failure is None:
-            return judge_success(entry, ref, last_stage)
+            return judge_success(entry, ref, found.last_stage)
         blocker = own = ref.case if owner is TestKind.EXPORT else ref.id
         if owner is TestKind.EXPORT and failure.stage.comes_before(Stage.OPTIMIZE):
-            blocker = case.base.key
+            blocker = found.blocker or case.base.key
         told = self._outcomes.recall(Reported, f"{owner} of {blocker}")
         if (ref.test, own) != (owner, blocker) and told is not None:
             reason = f"not run, {owner} of {blocker} is {told.text}"
@@ -416,6 +437,14 @@ class Engine:
         reported = Reported(f"{judged.verdict}: {judged.reason}")
         self._outcomes.keep(f"{owner} of {blocker}", reported)
         return judged
+
+
+def _not_before(stage: Stage, completed: Completed) -> Completed:
+    """The failure of a process that ended before it could say where it was, at its stage."""
+    failure = completed.failure
+    if failure is None or not failure.stage.comes_before(stage):
+        return completed
+    return replace(completed, failure=replace(failure, stage=stage))
 
 
 def _reduced(record: Record, findings: Path | None) -> Path | None:
@@ -442,4 +471,5 @@ def _export_result(bundle: Bundle, key: str | None, *, cached: bool) -> ExportRe
         derivation=manifest.derivation,
         exported_by=manifest.exported_by,
         fallback=manifest.fallback,
+        opset_conversion=manifest.opset_conversion,
     )

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from conformance import opsets as opset_ranges
 from conformance.paths import (
     check_github_id,
     check_hub_id,
@@ -445,7 +446,8 @@ class ZooEntry(Strict):
     exporters: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Exporters to try; default: the framework's first."""
     opsets: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
-    """ONNX opsets to export; default: the framework's own."""
+    """ONNX opsets: numbers, and ranges such as ``13-18``; default: the framework's own. What the
+    exporter cannot give is converted from the nearest opset that it can."""
     variants: Annotated[tuple[str, ...], Field(min_length=1)] = ("fp32",)
     """Forms of the converted model to check; all others are made from ``fp32``."""
     budgets: dict[str, Budget] = {}
@@ -480,6 +482,11 @@ class ZooEntry(Strict):
                 "and starts with a letter or digit"
             )
         return value
+
+    @field_validator("opsets", mode="before")
+    @classmethod
+    def _ranges(cls, opsets: object) -> object:
+        return opset_ranges.expanded(opsets)
 
     @field_validator("memory")
     @classmethod

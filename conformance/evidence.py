@@ -352,6 +352,29 @@ class Derivation:
 
 
 @dataclass(frozen=True, slots=True)
+class OpsetConversion:
+    """How a model came to an opset that its exporter cannot give."""
+
+    #: At which the exporter was asked for the model.
+    exported_opset: int
+    opset: int
+    #: What converted it, with its version, such as ``onnx 1.23.2``.
+    converter: str
+    #: Time that the converter took, in seconds.
+    seconds: float
+    #: Key of the bundle of the exported model in the cache.
+    base_bundle: str | None = None
+
+    @property
+    def text(self) -> str:
+        """One sentence, without its full stop."""
+        return (
+            f"exported at opset {self.exported_opset}, converted to {self.opset} by the version "
+            f"converter of {self.converter}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ExportResult:
     """What a conversion produced and what it cost."""
 
@@ -374,6 +397,8 @@ class ExportResult:
     exported_by: str | None = None
     #: What the exporters that were tried before it failed for.
     fallback: str | None = None
+    #: How it came to its opset; ``None`` where the exporter gave it.
+    opset_conversion: OpsetConversion | None = None
 
 
 class MutantFate(StrEnum):

@@ -8,6 +8,7 @@ serialises to plain JSON (:func:`to_json`) and is read back with its types check
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -119,6 +120,18 @@ class FrameworkInfo:
     preload: tuple[str, ...]
     #: The conversion parameters that this framework's entries may carry.
     conversion: type[Conversion]
+    #: The ranges of single exporters, where they are others than :attr:`opset_range`.
+    exporter_opsets: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def exported_opset(self, exporter: str, opset: int) -> int:
+        """The opset at which an exporter is asked for a model: the nearest that it can give.
+
+        Args:
+            exporter: name of one of :attr:`exporters`.
+            opset: that the model is to have in the end.
+        """
+        lowest, highest = self.exporter_opsets.get(exporter, self.opset_range)
+        return min(max(opset, lowest), highest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +153,10 @@ class Case:
     def base(self) -> Case:
         """The conversion that the variant of this case is made of; itself for the base."""
         return replace(self, variant=BASE)
+
+    def at_opset(self, opset: int) -> Case:
+        """The same conversion at another opset."""
+        return replace(self, opset=opset)
 
     def id_on(self, provider: str) -> str:
         """Identity of this case on one execution provider: ``<key>-<provider>``."""

@@ -27,6 +27,8 @@ class Converted:
     failure: Failure | None
     #: Whether the bundle was there before this run.
     cached: bool = False
+    #: Key of the case whose conversion it is that failed, where this one was to be made of it.
+    blocker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,27 @@ class Tasks:
         preload = (*_RUNTIME_PRELOAD, "conformance.varying")
         return self._run("varying:vary", located, located.case.key, payload, preload)
 
+    def convert_opset(
+        self, located: LocatedCase, base: Bundle, out: Path, *, lasting: bool
+    ) -> Completed:
+        """Leave a bundle's model at the case's opset, as a bundle, in ``out``.
+
+        Args:
+            located: the case.
+            base: the bundle of the same conversion at another opset.
+            out: an empty folder.
+            lasting: whether the base's bundle outlives the run, so that it is worth naming.
+        """
+        payload = {
+            "case": to_json(located.case),
+            "base": str(base.path),
+            "lasting": lasting,
+            "out": str(out),
+        }
+        target = "opset_conversion:convert_opset"
+        preload = (*_RUNTIME_PRELOAD, "conformance.opset_conversion")
+        return self._run(target, located, located.case.key, payload, preload)
+
     def prove(self, located: LocatedCase, bundle: Bundle, provider: str) -> Completed:
         """Compare: ``parity`` and ``placement``."""
         return self._on(located, bundle, provider, "pipeline:prove")

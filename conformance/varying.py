@@ -9,7 +9,6 @@ against.
 from __future__ import annotations
 
 import resource
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +19,7 @@ from conformance.bundle import (
     MODEL,
     Bundle,
     DataSet,
+    copy_source_data,
     digest_files,
     read_bundle,
     write_manifest,
@@ -36,9 +36,6 @@ from conformance.variants import VARIANTS
 from conformance.variants.change import Change, changes
 from conformance.variants.derive import Base, derive
 from conformance.variants.optimized import model_type_of
-
-#: Of the folders of a bundle, those that hold what the source was asked and answered.
-_KNOWN_OF_SOURCE = ("test_data_set_*", "reference_fp64", "margins", "probes")
 
 
 def vary(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -71,9 +68,7 @@ def vary(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     nodes = _checked(out / MODEL, base, data_sets[0])
     changed = _really_changed(case.variant, base, out / MODEL)
-    for pattern in _KNOWN_OF_SOURCE:
-        for folder in base.path.glob(pattern):
-            shutil.copytree(folder, out / folder.name)
+    copy_source_data(base, out)
     files = digest_files(out)
     told = Derivation(
         how=how,

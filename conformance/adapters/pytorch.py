@@ -69,6 +69,8 @@ class PyTorchAdapter:
         extra="pytorch",
         preload=_PRELOAD,
         conversion=PyTorchConversion,
+        # below 18, the dynamo exporter converts versions itself, and leaves 18 where it cannot
+        exporter_opsets={"dynamo": (18, 23), "torchscript": (9, 20), AUTO: (18, 20)},
     )
 
     def load(self, job: Job) -> TorchModel:

@@ -8,7 +8,7 @@ Layout of the cache folder::
     leases/<id>.lock, <id>.keys             a process, and the bundles that it works with
 """
 
-from conformance.cache.key import ENGINE, bundle_key, variant_key
+from conformance.cache.key import ENGINE, bundle_key, opset_key, variant_key
 from conformance.cache.store import BundleCache
 
-__all__ = ["ENGINE", "BundleCache", "bundle_key", "variant_key"]
+__all__ = ["ENGINE", "BundleCache", "bundle_key", "opset_key", "variant_key"]

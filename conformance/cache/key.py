@@ -30,6 +30,8 @@ ENGINE = (
 )
 #: The code that makes a variant of a bundle; what the bundle holds is in its own key.
 _VARYING = ("bundle.py", "onnx_check.py", "variants", "varying.py")
+#: The code that brings the model of a bundle to another opset.
+_OPSET = ("bundle.py", "onnx_check.py", "onnx_files.py", "opset_conversion.py")
 
 
 def bundle_key(case: Case, info: FrameworkInfo, zoo_dir: Path, seed: int) -> str:
@@ -78,6 +80,25 @@ def variant_key(base: str, base_digest: str, variant: Variant) -> str:
         "code": [[name, _tree_digest(package / name)] for name in _VARYING],
         "versions": versions_of((*variant.distributions, "numpy", "onnx", "onnxruntime")),
         "hardware": hardware_class() if variant.by_hardware else None,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def opset_key(base: str, base_digest: str, opset: int) -> str:
+    """SHA-256 over everything that decides what becomes of a bundle at another opset.
+
+    That is the base's key and the digest of its model, the opset, the code that asks for it and
+    the version of onnx, whose converter does it.
+
+    Raises:
+        OSError: when a file cannot be read.
+    """
+    package = Path(conformance.__file__).parent
+    parts = {
+        "base": [base, base_digest],
+        "opset": opset,
+        "code": [[name, _tree_digest(package / name)] for name in _OPSET],
+        "versions": versions_of(("numpy", "onnx")),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -104,9 +104,11 @@ def _explained(explanation: Explanation) -> list[str]:
 
 def _facts(record: Record, versions: Mapping[str, str]) -> str:
     ref = record.ref
+    converted = record.export.opset_conversion if record.export else None
     facts = {
         "framework": ref.framework,
         "exporter": f"{ref.exporter}, opset {ref.opset}, {ref.variant}",
+        "opset": converted.text if converted else None,
         "provider": ref.provider,
     } | {name: versions[name] for name in _ASKED_FOR if name in versions}
     return "".join(f"- {name}: {value}\n" for name, value in facts.items() if value is not None)

@@ -72,6 +72,8 @@ def _ours(manifest: BundleManifest) -> Described:
             fp64_unavailable=manifest.fp64_unavailable,
             exported_by=manifest.exported_by,
             fallback=manifest.fallback,
+            derivation=manifest.derivation,
+            opset_conversion=manifest.opset_conversion,
         ),
         timeout_s=case.entry.timeout,
         memory_bytes=case.entry.memory,

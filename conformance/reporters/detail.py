@@ -85,6 +85,8 @@ def _facts(case: CaseResult, versions: Mapping[str, str]) -> Block:
             ("Export", f"{wording.elapsed(export.export_seconds)}{cached}"),
             ("Model", f"{wording.size(export.size_bytes)}, {export.nodes} nodes"),
         ]
+        if export.opset_conversion:
+            rows.append(("Opset", export.opset_conversion.text))
         if export.derivation:
             rows += _variant(case, export.derivation, export.size_bytes)
         if export.peak_rss_bytes:

@@ -141,6 +141,9 @@ def _cells(row: CaseResult, *, compact: bool) -> list[Text]:
         if row.latency:
             latency.append(f"\n{placed.share}", style=style)
     result = [Text(verdict, style=_STYLES[row.verdict]), parity, latency]
+    if row.export and row.export.opset_conversion:
+        converted = row.export.opset_conversion
+        conversion += f"\n   from op{converted.exported_opset} by {inert(converted.converter)}"
     if beside := beside_base(row):
         conversion += f"\n   {beside}"
     if compact:

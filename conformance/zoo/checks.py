@@ -12,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from conformance.entry import check_reference
 from conformance.model import FrameworkInfo
+from conformance.opsets import CONVERTIBLE, opsets_in
 from conformance.providers import PROVIDERS
 from conformance.variants import VARIANTS
 from conformance.zoo.messages import check_model
@@ -24,6 +25,7 @@ Flaws = Iterator[tuple[Position, str]]
 #: Exporter names end in test ids and file names, tasks in pytest's marker expressions.
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 _MARKER = re.compile(r"[A-Za-z_][\w-]*")
+_CONVERTIBLE = range(CONVERTIBLE[0], CONVERTIBLE[1] + 1)
 
 
 def check_names(entry: Node, frameworks: Mapping[str, FrameworkInfo], *, whole: bool) -> Flaws:
@@ -54,8 +56,9 @@ def check_names(entry: Node, frameworks: Mapping[str, FrameworkInfo], *, whole: 
     task = entry.children.get("task")
     if task is not None and isinstance(task.value, str) and not _MARKER.fullmatch(task.value):
         yield task.at, f"task {quote(task.value)} must be a word that '-m' can select"
-    for key in ("exporters", "opsets", "variants", "providers"):
-        yield from _check_repeats(key, _list(entry, key))
+    for key in ("exporters", "variants", "providers"):
+        yield from _check_repeats(key, ((item, item.value) for item in _list(entry, key)))
+    yield from _check_repeats("opsets", _opsets(entry))
 
 
 def _check_budgets(entry: Node, *, whole: bool) -> Flaws:
@@ -89,13 +92,30 @@ def _check_framework(entry: Node, frameworks: Mapping[str, FrameworkInfo], *, wh
         if isinstance(exporter.value, str) and exporter.value not in info.exporters:
             tail = choices(exporter.value, info.exporters)
             yield exporter.at, f"{info.name} has no exporter {quote(exporter.value)}{tail}"
-    lowest, highest = info.opset_range
-    for opset in _list(entry, "opsets"):
-        if type(opset.value) is int and not lowest <= opset.value <= highest:
-            yield opset.at, f"{info.name} exports opsets {lowest} to {highest}, not {opset.value}"
+    yield from _check_reach(entry, info)
     conversion = entry.children.get("conversion")
     if conversion is not None and isinstance(conversion.value, dict):
         yield from check_model(info.conversion, conversion, ("conversion",))[1]
+
+
+def _check_reach(entry: Node, info: FrameworkInfo) -> Flaws:
+    """Opsets that neither an exporter nor the version converter gives."""
+    for node, opset in _opsets(entry):
+        lowest, highest = info.opset_range
+        if opset not in range(lowest, highest + 1) and opset not in _CONVERTIBLE:
+            reach = f"{_CONVERTIBLE.start} to {_CONVERTIBLE.stop - 1}"
+            exports = f"{info.name} exports {lowest} to {highest}"
+            tail = f"{exports}, and converted from there can be {reach}"
+            yield node.at, f"opset {opset} is out of reach: {tail}"
+            return
+
+
+def _opsets(entry: Node) -> Iterator[tuple[Node, int]]:
+    """Each opset that an entry lists, and the number or the range that it is in."""
+    node = entry.children.get("opsets")
+    for item in (node, *node.items()) if node is not None else ():
+        for opset in opsets_in(item.value) or ():
+            yield item, opset
 
 
 def _check_own_adapter(entry: Node, framework: Node, *, whole: bool) -> Flaws:
@@ -112,14 +132,20 @@ def _check_own_adapter(entry: Node, framework: Node, *, whole: bool) -> Flaws:
             yield exporter.at, f"exporter {quote(exporter.value)} {rule}"
 
 
-def _check_repeats(key: str, items: Iterable[Node]) -> Flaws:
+def _check_repeats(key: str, items: Iterable[tuple[Node, object]]) -> Flaws:
+    """Find what is listed twice.
+
+    Args:
+        key: of the list.
+        items: each value, and where it is written.
+    """
     seen = set()
-    for item in items:
-        if isinstance(item.value, list | dict):
+    for item, value in items:
+        if isinstance(value, list | dict):
             continue
-        if item.value in seen:
-            yield item.at, f"{key} lists {item.value} twice"
-        seen.add(item.value)
+        if value in seen:
+            yield item.at, f"{key} lists {value} twice"
+        seen.add(value)
 
 
 def _list(entry: Node, key: str) -> list[Node]:

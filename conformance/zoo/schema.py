@@ -13,6 +13,7 @@ from typing import Any
 from conformance.entry import ZooEntry
 from conformance.gate import GateRules
 from conformance.model import FrameworkInfo
+from conformance.opsets import CONVERTIBLE, RANGE
 from conformance.providers import PROVIDERS
 from conformance.variants import VARIANTS
 from conformance.zoo.files import DEFAULT_KEYS, VERSION
@@ -41,6 +42,9 @@ def zoo_schema(frameworks: Mapping[str, FrameworkInfo]) -> Schema:
         {"enum": list(frameworks)},
         {"pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$"},
     ]
+    span = {"type": "string", "pattern": RANGE}
+    listed = {"type": "array", "minItems": 1, "items": {"anyOf": [{"type": "integer"}, span]}}
+    properties["opsets"]["anyOf"] = [listed, span, {"type": "null"}]
     properties["variants"]["items"] = {"enum": list(VARIANTS)}
     properties["providers"]["items"] = {"enum": list(PROVIDERS)}
     for name, info in frameworks.items():
@@ -115,11 +119,12 @@ def _definitions(info: FrameworkInfo) -> Schema:
 
 def _framework(info: FrameworkInfo) -> Schema:
     """What an entry of this framework may say beyond what every entry may."""
-    lowest, highest = info.opset_range
+    reachable = (*CONVERTIBLE, *info.opset_range)
     return {
         "properties": {
             "exporters": {"items": {"enum": list(info.exporters)}},
-            "opsets": {"items": {"minimum": lowest, "maximum": highest}},
+            # of those that are numbers
+            "opsets": {"items": {"minimum": min(reachable), "maximum": max(reachable)}},
             "conversion": {"$ref": f"#/$defs/{info.name}-conversion"},
         }
     }

@@ -25,6 +25,7 @@ from conformance.evidence import (
     Mutant,
     MutantFate,
     MutationReport,
+    OpsetConversion,
     OutputParity,
     PaddingCheck,
     ParityReport,
@@ -149,7 +150,7 @@ LATER = {
         *("speedup", "yardstick", "yardstick_name", "hardware", "session_peak_bytes"),
         *("contended", "unstable", "baseline", "samples_ns", "software", "measured_in"),
     },
-    "export": {"bundle", "model_digest", "derivation", "exported_by", "fallback"},
+    "export": {"bundle", "model_digest", "derivation", "exported_by", "fallback", "opset_conversion"},
     "trend_point": {"yardsticks", "hardware"},
 }
 
@@ -180,6 +181,7 @@ LATER = {
         ("ratio", Ratio, set()),
         ("export", ExportResult, set()),
         ("derivation", Derivation, set()),
+        ("opset_conversion", OpsetConversion, set()),
         ("trend_point", TrendPoint, set()),
     ],
 )

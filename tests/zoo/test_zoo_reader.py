@@ -29,7 +29,14 @@ WRONG_VALUES = {
     "exporters: [dynamoo]": ("6:17: pytorch has no exporter 'dynamoo'; did you mean 'dynamo'?"),
     "exporters: [dynamo, dynamo]": "6:25: exporters lists dynamo twice",
     "opsets: ['18']": "6:14: opsets[0] must be a whole number, not the text '18'",
-    "opsets: [17, 99]": "6:18: pytorch exports opsets 9 to 25, not 99",
+    "opsets: [17, 99]": (
+        "6:18: opset 99 is out of reach: pytorch exports 9 to 25, and converted from there can be "
+        "7 to 26"
+    ),
+    "opsets: [17, 18-16]": "6:13: opsets: the range '18-16' ends before it begins",
+    "opsets: thirteen": "6:13: opsets: 'thirteen' is no range of opsets such as '13-18'",
+    "opsets: [13-15, 14]": "6:21: opsets lists 14 twice",
+    "opsets: [13-15, x]": "6:21: opsets[1] must be a whole number, not the text 'x'",
     "opsets: [true]": "6:14: opsets[0] must be a whole number, not true",
     "variants: [fp23]": "6:16: unknown variant 'fp23'; did you mean 'fp32'?",
     "budgets: {fp23: {min_snr_db: 9, reason: x}}": (

@@ -93,6 +93,7 @@ def test_what_the_reader_accepts_the_schema_accepts(check, write, frameworks):
         ("framework: pytorch", "framework: pytroch"),
         ("[dynamo, torchscript]", "[skl2onnx]"),
         ("[17, 18]", "[17, 180]"),
+        ("[17, 18]", "17 to 18"),
         ("[fp32]", "[fp23]"),
         ("[cpu, cuda]", "[cpu, cdua]"),
         ("stage: parity", "stage: party"),
