@@ -125,6 +125,7 @@ class Engine:
             duration_s=round(seconds, 6),
             worker=self._settings.worker,
             latency=latency,
+            provider_options=located.case.entry.options_of(ref.provider or "") or None,
             **found.evidence,
         )
         return self._kept(record, located, found.bundle, found.findings)

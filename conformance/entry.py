@@ -454,6 +454,8 @@ class ZooEntry(Strict):
     """What lossy variants may lose, by their names, where the defaults do not fit."""
     providers: Annotated[tuple[str, ...], Field(min_length=1)] = ("cpu",)
     """Execution providers to run on."""
+    provider_options: dict[str, dict[str, JsonValue]] = {}
+    """What providers are told, by their names: ONNX Runtime's own options (docs/providers.md)."""
     conversion: dict[str, JsonValue] = {}
     """Parameters for the exporter; which ones exist depends on the framework."""
     tolerance: Tolerance = Tolerance()
@@ -512,6 +514,10 @@ class ZooEntry(Strict):
     def framework_label(self) -> str:
         """The framework's name as ids and reports show it."""
         return self.framework.rpartition(":")[2].rpartition(".")[2]
+
+    def options_of(self, provider: str) -> dict[str, JsonValue]:
+        """What a provider is told, by the option's name; empty for its defaults."""
+        return self.provider_options.get(provider, {})
 
     def dynamic_axes(self) -> dict[str, dict[int, str]]:
         """Input name to axis number to axis name, from ``dynamic`` and ``inputs.spec``."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import JsonValue
+
 
 @dataclass(frozen=True, slots=True)
 class Worst:
@@ -320,6 +322,8 @@ class LatencyResult:
     baseline: BaselineLatency | None = None
     #: Single runs, in the order in which they were taken.
     samples_ns: tuple[int, ...] = ()
+    #: What the provider was told, by the option's name; empty for its defaults.
+    provider_options: dict[str, JsonValue] = field(default_factory=dict)
 
     @property
     def comparable(self) -> bool:

@@ -73,6 +73,8 @@ def unchanged(earlier: Earlier, entry: ZooEntry, key: str) -> LatencyResult | No
     now = (key, hardware_class(), latency_software(), entry.latency.threads)
     if now != (earlier.key, then.hardware, then.software, then.intra_op_threads):
         return None
+    if entry.options_of(then.provider) != then.provider_options:
+        return None
     if then.software is None or not then.comparable:
         return None
     equal = BaselineLatency(
@@ -106,6 +108,7 @@ class _Subject:
         return partial(runtime.run, session, self.feeds)
 
 
+@runtime.configured_by_entry
 def measure(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Time a bundle's model on one provider, on the traced inputs.
 
@@ -161,6 +164,7 @@ def measure(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         contended=timed.contended if payload["alone"] else "other models were worked on meanwhile",
         unstable=_scattered(in_yardsticks),
         samples_ns=runs[:: -(-len(runs) // _KEPT_SAMPLES)],
+        provider_options=entry.options_of(provider),
     )
     if earlier is not None:
         found = _Comparison(earlier, entry, result)
@@ -237,12 +241,14 @@ def against_base(
 
 
 def _comparable(earlier: Earlier | None, entry: ZooEntry) -> Earlier | None:
-    """Figures of other hardware, or with other threads, say nothing about the model."""
+    """Figures of other hardware, with other threads or options, say nothing about the model."""
     if earlier is None:
         return None
-    same = (earlier.latency.hardware, earlier.latency.intra_op_threads) == (
+    then = earlier.latency
+    same = (then.hardware, then.intra_op_threads, then.provider_options) == (
         hardware_class(),
         entry.latency.threads,
+        entry.options_of(then.provider),
     )
     return earlier if same else None
 

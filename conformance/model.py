@@ -233,6 +233,8 @@ class Record:
     failure_folder: str | None = None
     #: ONNX Runtime of this test, where it is another than the run's; ``None`` for the run's.
     runtime: str | None = None
+    #: What the provider was told, by the option's name; ``None`` for its defaults.
+    provider_options: dict[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +316,8 @@ class CaseResult:
     place: str | None = None
     #: See :attr:`Record.runtime`.
     runtime: str | None = None
+    #: See :attr:`Record.provider_options`.
+    provider_options: dict[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, slots=True)

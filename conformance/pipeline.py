@@ -62,11 +62,13 @@ def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     # the bundle is whole: a model that takes ONNX Runtime down here is judged by later stages
     progress.enter(Stage.LATENCY)
     feeds = {name: part.sets[0][name] for name in manifest.inputs}
-    source_median_ns, speedups = against_source(source, out / MODEL, entry.providers, feeds)
+    with runtime.configured(entry.provider_options):
+        source_median_ns, speedups = against_source(source, out / MODEL, entry.providers, feeds)
     write_manifest(out, replace(manifest, source_median_ns=source_median_ns, speedups=speedups))
     return {}
 
 
+@runtime.configured_by_entry
 def prove(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Run a bundle's model on one provider and compare every output with the source's.
 

@@ -7,13 +7,17 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from contextvars import ContextVar
+from functools import partial, wraps
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from conformance.errors import ProviderAbsent, SessionError
+from conformance.provider_options import as_onnx_runtime_reads
 from conformance.providers import PROVIDERS
 from conformance.tensors import Arrays
 
@@ -24,6 +28,37 @@ PROVEN_UNPACKED_BYTES = 1 << 30
 _LOG_SEVERITY = 3
 #: ONNX Runtime's exception where none of a provider's kernels fits a node.
 _NO_KERNEL = "NotImplemented"
+
+#: Work of one process on a case, by its payload; see :mod:`conformance.execution.contract`.
+Target = Callable[[Mapping[str, Any], Any], dict[str, Any]]
+#: An entry's ``provider_options``: provider to option to value.
+ProviderOptions = Mapping[str, Mapping[str, JsonValue]]
+_told: ContextVar[ProviderOptions] = ContextVar("provider options", default=MappingProxyType({}))
+
+
+@contextmanager
+def configured(options: ProviderOptions) -> Iterator[None]:
+    """Tell every session that is created meanwhile what an entry tells its provider.
+
+    All sessions of a case are to be told the same, also those of whoever mutates, cuts or times
+    its model. So it is said once, where the work on the case begins.
+    """
+    token = _told.set(options)
+    try:
+        yield
+    finally:
+        _told.reset(token)
+
+
+def configured_by_entry(target: Target) -> Target:
+    """A target whose sessions are told what ``payload["entry"]`` says."""
+
+    @wraps(target)
+    def configured_target(payload: Mapping[str, Any], progress: Any) -> dict[str, Any]:
+        with configured(payload["entry"].get("provider_options", {})):
+            return target(payload, progress)
+
+    return configured_target
 
 
 def require_provider(provider: str) -> str:
@@ -109,12 +144,19 @@ def create_session(  # noqa: PLR0913 - ONNX Runtime's switches, each by its name
         options.optimized_model_filepath = str(optimized)
         options.add_session_config_entry("session.disable_prepacking", "1")
     try:
-        session = onnxruntime.InferenceSession(str(model), options, providers=[name])
+        own, entries = as_onnx_runtime_reads(provider, _told.get().get(provider, {}))
+    except ValueError as error:
+        raise SessionError(str(error)) from error
+    for entry, value in entries.items():
+        options.add_session_config_entry(entry, value)
+    try:
+        session = onnxruntime.InferenceSession(str(model), options, providers=[(name, own)])
     except Exception as error:
         raise SessionError(f"ONNX Runtime refuses the model: {_first_line(error)}") from error
     if session.get_providers()[0] != name:
+        told = f" with {', '.join(f'{key}={value}' for key, value in own.items())}" if own else ""
         raise SessionError(
-            f"{name} did not start; ONNX Runtime fell back to {session.get_providers()[0]}"
+            f"{name} did not start{told}; ONNX Runtime fell back to {session.get_providers()[0]}"
         )
     session.disable_fallback()
     return session

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from conformance import runtime
 from conformance.bundle import (
     MODEL,
     Bundle,
@@ -95,7 +96,9 @@ def vary(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 
     # the bundle is whole: a model that takes ONNX Runtime down here is judged by later stages
     progress.enter(Stage.LATENCY)
-    speedups = against_base(base.model_path, out / MODEL, case.entry.providers, data_sets[0].inputs)
+    entry = case.entry
+    with runtime.configured(entry.provider_options):
+        speedups = against_base(base.model_path, out / MODEL, entry.providers, data_sets[0].inputs)
     write_manifest(out, replace(manifest, derivation=replace(told, speedups=speedups)))
     return {}
 

@@ -70,6 +70,35 @@ def test_a_provider_that_ran_part_of_the_graph_is_told(pytester):
     assert page.count("50% of nodes, 1 fell back") >= 1
 
 
+def test_options_of_an_entry_reach_the_provider(pytester):
+    """A device that is not there is a failure that names it; the row says what was told."""
+    shutil.copy(Path(__file__).parent / "miniatures.py", pytester.path)
+    pytester.makeini("[pytest]\n")
+    entry = (
+        "  - id: {id}\n    framework: miniatures:Honest\n"
+        "    source: {{factory: 'miniatures:unused'}}\n"
+        "    exporters: [mini]\n    opsets: [18]\n    providers: [openvino]\n"
+        "    provider_options: {{openvino: {options}}}\n"
+        "    inputs: {{spec: {{x: {{shape: [batch, 3]}}}}, sets: [{{batch: 4}}, {{batch: 7}}]}}\n"
+    )
+    told = {
+        "exact": "{device_type: CPU, num_of_threads: 1}",
+        "absent": "{device_type: GPU}",
+    }
+    text = "models:\n" + "".join(entry.format(id=i, options=o) for i, o in told.items())
+    (pytester.path / "zoo.yaml").write_text(text)
+    pytester.runpytest_subprocess("--zoo", "zoo.yaml", "-p", "no:cacheprovider")
+    report = json.loads((pytester.path / "reports" / "report.json").read_text())
+    exact, absent = report["cases"]
+    assert exact["verdict"] == "pass", exact["reason"]
+    assert exact["provider_options"] == {"device_type": "CPU", "num_of_threads": 1}
+    assert exact["latency"]["provider_options"] == exact["provider_options"]
+    assert (absent["verdict"], absent["stage"]) == ("fail", "session")
+    assert "did not start with device_type=GPU" in absent["reason"]
+    page = (pytester.path / "reports" / "index.html").read_text()
+    assert "device_type=CPU, num_of_threads=1" in page
+
+
 def test_its_rows_join_the_report_of_a_run_on_the_cpu(pytester):
     """One report with both providers' rows, each with its own verdict, placement and latency."""
     shutil.copy(Path(__file__).parent / "miniatures.py", pytester.path)

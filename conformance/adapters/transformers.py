@@ -95,6 +95,7 @@ class TransformersAdapter:
         extra="transformers",
         preload=_PRELOAD,
         conversion=TransformersConversion,
+        exporter_opsets={"torchscript": (18, 20), AUTO: (18, 20)},
     )
 
     def load(self, job: Job) -> LoadedModel:

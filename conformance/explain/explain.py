@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from conformance import runtime
 from conformance.bundle import Bundle, DataSet, read_bundle
 from conformance.entry import ZooEntry
 from conformance.evidence import (
@@ -57,6 +58,7 @@ class _Findings:
         return self.data_sets[self.waterfall.data_set].inputs
 
 
+@runtime.configured_by_entry
 def explain(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Find out where the error of a bundle's worst output comes from.
 

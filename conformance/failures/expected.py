@@ -15,6 +15,7 @@ from conformance.model import Record, Stage, Verdict
 from conformance.parity.compare import compare
 from conformance.parity.terms import Terms, terms_for
 from conformance.parity.tolerance import DEFAULT_ATOL, DEFAULT_RTOL, ONNX_ATOL, ONNX_RTOL
+from conformance.provider_options import as_onnx_runtime_reads
 from conformance.providers import PROVIDERS
 from conformance.tensors import read_tensors
 from conformance.variants import is_lossy
@@ -51,6 +52,7 @@ def expected_of(bundle: Bundle, entry: ZooEntry, record: Record | None = None) -
     return {
         "case": bundle.manifest.case.key if record is None else record.ref.id,
         "provider": PROVIDERS["cpu" if record is None else record.ref.provider or "cpu"],
+        **_told(record),
         "reason": "nothing: this is a bundle, packed as it is" if record is None else record.reason,
         "judged": record is None or shows_in_numbers(record, probes),
         "data": data + [_place(info) for info in probes],
@@ -81,6 +83,7 @@ def expected_of_reduced(folder: Path, record: Record) -> dict[str, Any]:
     return {
         "case": f"{record.ref.id}, reduced",
         "provider": PROVIDERS[record.ref.provider or "cpu"],
+        **_told(record),
         "reason": record.reason if explanation is None else explanation.summary,
         "judged": True,
         "data": data,
@@ -89,6 +92,14 @@ def expected_of_reduced(folder: Path, record: Record) -> dict[str, Any]:
             for name in outputs
         ],
     }
+
+
+def _told(record: Record | None) -> dict[str, Any]:
+    """What the provider and the session were told, in ONNX Runtime's words; else nothing."""
+    if record is None or record.ref.provider is None or not record.provider_options:
+        return {}
+    own, entries = as_onnx_runtime_reads(record.ref.provider, record.provider_options)
+    return {"provider_options": own, "session_entries": entries}
 
 
 def limits_of(

@@ -74,7 +74,10 @@ def reproduce(folder: Path, provider: str | None) -> int:
     print(f"onnxruntime {onnxruntime.__version__}, numpy {np.__version__}")
     data = [(name, read_tensors(folder / name, "input")) for name in told["data"]]
     try:
-        session = create_session(folder / "model.onnx", provider or told["provider"])
+        same = provider in (None, told["provider"])
+        session = create_session(
+            folder / "model.onnx", provider or told["provider"], told if same else {}
+        )
         names = [output.name for output in session.get_outputs()]
         answers = [(name, session.run(names, feeds)) for name, feeds in data]
     except CannotTell:
@@ -104,7 +107,7 @@ def reproduce(folder: Path, provider: str | None) -> int:
     return GONE
 
 
-def create_session(model: Path, provider: str) -> Any:
+def create_session(model: Path, provider: str, told: dict[str, Any]) -> Any:
     """A session as the failing run had it, but with default optimizations and one thread."""
     import onnxruntime
 
@@ -114,7 +117,10 @@ def create_session(model: Path, provider: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(model), options, providers=[provider])
+    for entry, value in told.get("session_entries", {}).items():
+        options.add_session_config_entry(entry, value)
+    own = told.get("provider_options", {})
+    session = onnxruntime.InferenceSession(str(model), options, providers=[(provider, own)])
     if session.get_providers()[0] != provider:
         raise CannotTell(f"{provider} did not start")
     session.disable_fallback()

@@ -134,6 +134,7 @@ def _row(
         explanation=next((r.explanation for r in decisive if r.explanation), None),
         failure_folder=next((r.failure_folder for r in decisive if r.failure_folder), None),
         runtime=next((r.runtime for r in latest if r.runtime), None),
+        provider_options=next((r.provider_options for r in latest if r.provider_options), None),
     )
 
 

@@ -37,6 +37,7 @@ _ATTEMPTS_PER_MUTANT = 5
 _TIME_SHARE = 0.7
 
 
+@runtime.configured_by_entry
 def mutate(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Change a bundle's model in ``payload["mutants"]`` ways and compare each with the source.
 

@@ -43,6 +43,7 @@ def case_of(result: Replayed, arguments: tuple[str, ...] = ()) -> dict[str, Any]
         "latency": None,
         "export": None if about.export is None else to_json(about.export),
         "placement": result.placement,
+        "provider_options": about.provider_options.get(result.provider) or None,
         "mutation": None,
         "explanation": None,
         "failure_folder": None,

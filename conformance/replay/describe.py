@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
 
 from conformance.bundle import BundleManifest, read_manifest
 from conformance.errors import CorruptBundle
@@ -31,6 +33,8 @@ class Described:
     opset: int | None = None
     variant: str | None = None
     export: ExportResult | None = None
+    #: What a bundle's entry tells providers, by their names.
+    provider_options: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
     #: Seconds that the model may take.
     timeout_s: float = TIMEOUT_S
     #: Resident memory that its process may hold; None for any.
@@ -63,6 +67,7 @@ def _ours(manifest: BundleManifest) -> Described:
         exporter=case.exporter,
         opset=case.opset,
         variant=case.variant,
+        provider_options=case.entry.provider_options,
         export=ExportResult(
             export_seconds=round(manifest.export_seconds, 3),
             size_bytes=manifest.size_bytes,

@@ -199,6 +199,7 @@ def replay_bundle(payload: Mapping[str, Any], progress: Progress) -> dict[str, A
         variant = bundle.manifest.case.variant
         with (
             _helpful(bundle.model_path),
+            runtime.configured(bundle.manifest.case.entry.provider_options),
             runtime.with_kernels_for(variant, payload["provider"]),
         ):
             session, answers, placement = runtime.run_profiled(

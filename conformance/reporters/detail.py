@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from conformance.evidence import Derivation
 from conformance.model import CaseResult, RunReport, TrendPoint
@@ -96,8 +96,7 @@ def _facts(case: CaseResult, versions: Mapping[str, str]) -> Block:
             rows.append(("Exporter", told_by, "note"))
         if export.fp64_unavailable:
             rows.append(("No float64 reference", export.fp64_unavailable))
-    if case.placement:
-        rows.append(_placed(case, case.placement))
+    rows += _on_provider(case)
     used = [name for name in (*_OF_ALL, *_PACKAGES.get(case.framework, ())) if name in versions]
     if case.runtime:
         rows.append(("ONNX Runtime of this row", case.runtime))
@@ -118,6 +117,15 @@ def _variant(case: CaseResult, derivation: Derivation, size_bytes: int) -> list[
     if derivation.hardware:
         rows.append(("Made on", [blocks.code(derivation.hardware)]))
     return rows
+
+
+def _on_provider(case: CaseResult) -> Iterator[tuple[str, Text] | tuple[str, Text, str]]:
+    """What the provider was told, and what it ran."""
+    if case.provider_options:
+        told = ", ".join(f"{name}={value}" for name, value in case.provider_options.items())
+        yield f"Options of {case.provider}", told
+    if case.placement:
+        yield _placed(case, case.placement)
 
 
 def _placed(case: CaseResult, placement: Mapping[str, int]) -> tuple[str, Text, str]:

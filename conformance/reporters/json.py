@@ -30,6 +30,7 @@ _CASE_FIELDS = (
     "explanation",
     "failure_folder",
     "runtime",
+    "provider_options",
     "repro",
     "duration_s",
 )

@@ -13,12 +13,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from conformance.entry import check_reference
 from conformance.model import FrameworkInfo
 from conformance.opsets import CONVERTIBLE, opsets_in
+from conformance.provider_options import OPTIONS, value_problem
 from conformance.providers import PROVIDERS
 from conformance.variants import VARIANTS
 from conformance.zoo.messages import check_model
 from conformance.zoo.nodes import Node
 from conformance.zoo.problems import Position
-from conformance.zoo.suggest import choices, quote
+from conformance.zoo.suggest import choices, describe, quote
 
 Flaws = Iterator[tuple[Position, str]]
 
@@ -46,6 +47,7 @@ def check_names(entry: Node, frameworks: Mapping[str, FrameworkInfo], *, whole: 
         if isinstance(provider.value, str) and provider.value not in PROVIDERS:
             tail = choices(provider.value, PROVIDERS)
             yield provider.at, f"unknown provider {quote(provider.value)}{tail}"
+    yield from _check_provider_options(entry)
     for requirement in _list(entry, "requires"):
         if isinstance(requirement.value, str):
             try:
@@ -59,6 +61,27 @@ def check_names(entry: Node, frameworks: Mapping[str, FrameworkInfo], *, whole: 
     for key in ("exporters", "variants", "providers"):
         yield from _check_repeats(key, ((item, item.value) for item in _list(entry, key)))
     yield from _check_repeats("opsets", _opsets(entry))
+
+
+def _check_provider_options(entry: Node) -> Flaws:
+    """Options that a provider does not have, or not with such a value."""
+    given = entry.children.get("provider_options")
+    if given is None:
+        return
+    for provider, options in given.children.items():
+        known = OPTIONS.get(provider)
+        if known is None:
+            tail = choices(str(provider), PROVIDERS)
+            yield given.keys[provider], f"options of unknown provider {quote(str(provider))}{tail}"
+            continue
+        for name, value in options.children.items():
+            option = known.get(name)
+            if option is None:
+                what = f"{provider} has no option {quote(str(name))}"
+                yield options.keys[name], f"{what}{choices(str(name), known)}"
+            elif problem := value_problem(option, value.value):
+                where = f"provider_options.{provider}.{name}"
+                yield value.at, f"{where} {problem}, not {describe(value.value)}"
 
 
 def _check_budgets(entry: Node, *, whole: bool) -> Flaws:

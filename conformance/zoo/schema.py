@@ -14,6 +14,7 @@ from conformance.entry import ZooEntry
 from conformance.gate import GateRules
 from conformance.model import FrameworkInfo
 from conformance.opsets import CONVERTIBLE, RANGE
+from conformance.provider_options import OPTIONS, Option
 from conformance.providers import PROVIDERS
 from conformance.variants import VARIANTS
 from conformance.zoo.files import DEFAULT_KEYS, VERSION
@@ -22,6 +23,7 @@ Schema = dict[str, Any]
 
 ID = f"https://pytest-onnx-conformance.github.io/schemas/zoo-{VERSION}.json"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_JSON_TYPES = {bool: "boolean", int: "integer", str: "string", dict: "object"}
 
 
 def zoo_schema(frameworks: Mapping[str, FrameworkInfo]) -> Schema:
@@ -46,6 +48,10 @@ def zoo_schema(frameworks: Mapping[str, FrameworkInfo]) -> Schema:
     listed = {"type": "array", "minItems": 1, "items": {"anyOf": [{"type": "integer"}, span]}}
     properties["opsets"]["anyOf"] = [listed, span, {"type": "null"}]
     properties["variants"]["items"] = {"enum": list(VARIANTS)}
+    properties["provider_options"] |= {
+        "properties": {provider: _options(known) for provider, known in OPTIONS.items()},
+        "additionalProperties": False,
+    }
     properties["providers"]["items"] = {"enum": list(PROVIDERS)}
     for name, info in frameworks.items():
         definitions.update(_definitions(info))
@@ -96,6 +102,31 @@ def zoo_schema(frameworks: Mapping[str, FrameworkInfo]) -> Schema:
     }
     plain: Schema = _plain(document)
     return plain
+
+
+def _options(known: Mapping[str, Option]) -> Schema:
+    """What an entry may tell a provider."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: _option(option) for name, option in known.items()},
+    }
+
+
+def _option(option: Option) -> Schema:
+    schema: Schema = {"type": _JSON_TYPES[option.kind]}
+    if option.default is not None:
+        schema["default"] = option.default
+    if option.lowest is not None:
+        schema["minimum"] = option.lowest
+    if option.kind is dict:
+        properties = {"type": ["string", "integer"]}
+        device = {"type": "object", "additionalProperties": False}
+        device["properties"] = dict.fromkeys(option.known, properties)
+        schema["additionalProperties"] = device
+    elif option.known:
+        schema["enum"] = list(option.known)
+    return schema
 
 
 def _defaults(entry: Schema) -> Schema:

@@ -33,6 +33,21 @@ WRONG_VALUES = {
         "6:18: opset 99 is out of reach: pytorch exports 9 to 25, and converted from there can be "
         "7 to 26"
     ),
+    "provider_options: {openvino: {device_typ: CPU}}": (
+        "6:35: openvino has no option 'device_typ'; did you mean 'device_type'?"
+    ),
+    "provider_options: {opnvino: {}}": (
+        "6:24: options of unknown provider 'opnvino'; did you mean 'openvino'?"
+    ),
+    "provider_options: {openvino: {num_streams: two}}": (
+        "6:48: provider_options.openvino.num_streams must be a whole number, not the text 'two'"
+    ),
+    "provider_options: {cuda: {use_tf32: 1}}": (
+        "6:41: provider_options.cuda.use_tf32 must be true or false, not the number 1"
+    ),
+    "provider_options: {qnn: {backend_path: evil.so}}": (
+        "6:30: qnn has no option 'backend_path'; did you mean 'backend_type'?"
+    ),
     "opsets: [17, 18-16]": "6:13: opsets: the range '18-16' ends before it begins",
     "opsets: thirteen": "6:13: opsets: 'thirteen' is no range of opsets such as '13-18'",
     "opsets: [13-15, 14]": "6:21: opsets lists 14 twice",
