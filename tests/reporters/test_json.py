@@ -159,7 +159,14 @@ LATER = {
         *("contended", "unstable", "baseline", "samples_ns", "software", "measured_in"),
         "provider_options",
     },
-    "export": {"bundle", "model_digest", "derivation", "exported_by", "fallback", "opset_conversion"},
+    "export": {
+        "bundle",
+        "model_digest",
+        "derivation",
+        "exported_by",
+        "fallback",
+        "opset_conversion",
+    },
     "trend_point": {"yardsticks", "hardware"},
 }
 
