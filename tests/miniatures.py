@@ -11,13 +11,13 @@ import os
 import signal
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from conformance.entry import Conversion
-from conformance.errors import ExportError, Float64Unavailable, LoadError
+from conformance.errors import Float64Unavailable, LoadError
 from conformance.model import FrameworkInfo
 
 
@@ -234,22 +234,3 @@ class Hangs(Honest):
     def export(self, model, job, feeds, path):
         while True:
             time.sleep(60)
-
-
-class Undecided(Honest):
-    """Has two exporters, of which the first leaves half a model behind and fails."""
-
-    info = replace(Honest.info, exporters=("mini", "spare", "auto"))
-
-    def export(self, model, job, feeds, path):
-        self.write(model, job, path)
-        if job.case.exporter == "mini":
-            path.with_name("model.onnx.data").write_bytes(b"half")
-            raise ExportError("mini cannot trace Linear")
-
-
-class Hopeless(Undecided):
-    """Has two exporters, and both fail."""
-
-    def export(self, model, job, feeds, path):
-        raise ExportError(f"{job.case.exporter} cannot trace Linear")

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from miniatures import Honest
 
 from conformance import pipeline
 from conformance.bundle import read_bundle
@@ -13,13 +16,32 @@ from conformance.replay.describe import describe
 from conformance.replay.folders import ModelFolder
 
 
+class Undecided(Honest):
+    """Has two exporters, of which the first leaves half a model behind and fails."""
+
+    info = replace(Honest.info, exporters=("mini", "spare", "auto"))
+
+    def export(self, model, job, feeds, path):
+        self.write(model, job, path)
+        if job.case.exporter == "mini":
+            path.with_name("model.onnx.data").write_bytes(b"half")
+            raise ExportError("mini cannot trace Linear")
+
+
+class Hopeless(Undecided):
+    """Has two exporters, and both fail."""
+
+    def export(self, model, job, feeds, path):
+        raise ExportError(f"{job.case.exporter} cannot trace Linear")
+
+
 @pytest.fixture
 def convert(tmp_path):
     def converted(adapter, exporter):
         entry = ZooEntry.model_validate(
             {
                 "id": "miniature",
-                "framework": f"miniatures:{adapter}",
+                "framework": f"{__name__}:{adapter}",
                 "source": {"factory": "unused.here:model"},
                 "inputs": {
                     "spec": {"x": {"shape": ["batch", 3]}},
