@@ -1,0 +1,113 @@
+"""What a model is given: tensors that are drawn, and the input sets they make."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    Field,
+    JsonValue,
+    field_validator,
+    model_validator,
+)
+
+from conformance.entry.strict import Strict, check_reference
+from conformance.paths import (
+    check_path,
+)
+
+Dtype = Literal[
+    "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "string"
+]
+_AXIS = re.compile(r"[A-Za-z_]\w*")
+
+
+class TensorSpec(Strict):
+    """One generated input tensor."""
+
+    dtype: Dtype = "float32"
+    shape: tuple[Annotated[int, Field(ge=0)] | str, ...]
+    """Sizes; a name stands for a dynamic axis whose size each input set gives."""
+    fill: (
+        Literal["normal", "uniform", "integers", "mask", "left_mask", "ones", "zeros", "choice"]
+        | None
+    ) = None
+    """How values are drawn. Default: normal for floats, integers for integers, a fair coin
+    for bool, choice for string. ``mask``: ones, then zeros from a random position on;
+    ``left_mask``: the other way round, as prompts are padded for generation."""
+    low: float | None = None
+    """Smallest value for uniform and integers (default 0)."""
+    high: float | None = None
+    """Upper bound, exclusive, for uniform and integers (default 1 and 2)."""
+    values: tuple[JsonValue, ...] | None = None
+    """The values that ``choice`` draws from."""
+
+    @field_validator("shape")
+    @classmethod
+    def _axis_names(cls, shape: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        for size in shape:
+            if isinstance(size, str) and not _AXIS.fullmatch(size):
+                raise ValueError(f"axis name '{size}' must be an identifier")
+        return shape
+
+    @model_validator(mode="after")
+    def _choice_has_values(self) -> Self:
+        needs_values = self.fill == "choice" or (self.fill is None and self.dtype == "string")
+        if needs_values and not self.values:
+            raise ValueError("a tensor drawn by 'choice' needs 'values'")
+        return self
+
+
+class Inputs(Strict):
+    """The input sets: the first is the one traced, the others vary every dynamic axis."""
+
+    spec: dict[str, TensorSpec] | None = None
+    """Input name to how its values are generated."""
+    sets: tuple[dict[str, Annotated[int, Field(ge=0)]], ...] = ()
+    """Sizes of the named axes, one mapping per input set; goes with ``spec``."""
+    factory: str | None = None
+    """A Python function, ``pkg.module:function``, called as ``function(seed=..., **args)``
+    that returns a list of input sets, each a mapping of name to array."""
+    args: dict[str, JsonValue] = {}
+    """Keyword arguments for the factory."""
+    files: tuple[str, ...] | None = None
+    """``.npz`` files, one per input set, relative to the zoo file, in whose folder they stay."""
+
+    @field_validator("files")
+    @classmethod
+    def _stay(cls, files: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for file in files or ():
+            check_path(file)
+        return files
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        kinds = ("spec", "factory", "files")
+        given = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(given) != 1:
+            found = f"found {' and '.join(given)}" if given else "found none"
+            raise ValueError(f"needs exactly one of {', '.join(kinds)}; {found}")
+        if self.factory is not None:
+            check_reference(self.factory)
+        elif self.args:
+            raise ValueError("'args' goes with 'factory'")
+        if self.spec is not None:
+            self._check_sets(self.spec)
+        elif self.sets:
+            raise ValueError("'sets' goes with 'spec'")
+        return self
+
+    def _check_sets(self, spec: dict[str, TensorSpec]) -> None:
+        axes = {size for tensor in spec.values() for size in tensor.shape if isinstance(size, str)}
+        for number, sizes in enumerate(self.sets):
+            if unknown := sorted(sizes.keys() - axes):
+                raise ValueError(f"sets[{number}] sizes unknown axis '{unknown[0]}'")
+            if missing := sorted(axes - sizes.keys()):
+                raise ValueError(f"sets[{number}] gives no size for axis '{missing[0]}'")
+        for axis in sorted(axes):
+            if len({sizes[axis] for sizes in self.sets}) <= 1:
+                raise ValueError(
+                    f"axis '{axis}' has the same size in every input set; "
+                    "give it another size in at least one set after the first"
+                )
