@@ -15,23 +15,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from conformance.bundle import MANIFEST, Bundle
-from conformance.cache import BundleCache, bundle_key, opset_key, variant_key
-from conformance.entry import Conversion, ZooEntry
-from conformance.errors import StageError
+from conformance.bundle import Bundle
+from conformance.conversions import Conversions
+from conformance.entry import ZooEntry
 from conformance.evidence import (
-    Explanation,
     ExportResult,
     LatencyResult,
-    MutationReport,
-    ParityReport,
 )
 from conformance.execution.child import Executor
-from conformance.execution.contract import Completed, Failure, failure_of, shorten
+from conformance.execution.contract import Failure, shorten
 from conformance.execution.machine_lock import alone, busy
 from conformance.execution.progress import tell_waiting
 from conformance.failures import Origin, remove_failure, write_failure
-from conformance.judging import judge_failure, judge_success, parity_failure
+from conformance.judging import judge_failure, judge_success
 from conformance.machine import describe_machine, installed_versions
 from conformance.measuring import Earlier, unchanged
 from conformance.model import (
@@ -46,12 +42,10 @@ from conformance.model import (
     Verdict,
     from_json,
 )
-from conformance.mutation import insensitive
-from conformance.outcomes import Converted, Outcomes, Proof, Reported
+from conformance.outcomes import Outcomes, Reported
+from conformance.proofs import Proofs
 from conformance.redaction import hide_secrets, hide_secrets_in
-from conformance.requirements import missing_requirements
 from conformance.tasks import Settings, Tasks
-from conformance.variants import VARIANTS, is_lossy, missing_for
 from conformance.zoo import LocatedCase
 
 
@@ -91,11 +85,9 @@ class Engine:
         self._settings = settings
         self._past = past
         self._tasks = Tasks(settings, executor)
-        self._frameworks = frameworks
-        self._cache = BundleCache(settings.cache_dir)
-        self._shared = settings.shared or settings.workdir
-        self._outcomes = Outcomes(self._shared / "outcomes")
-        self._bundles: dict[str, Bundle] = {}
+        self._outcomes = Outcomes(settings.of_the_run / "outcomes")
+        self._conversions = Conversions(settings, self._tasks, frameworks, self._outcomes)
+        self._proofs = Proofs(settings, self._tasks, self._conversions.info, self._outcomes)
 
     def run(self, located: LocatedCase, ref: TestRef) -> Record:
         """Run the test that ``ref`` names and return its record; never raises for a model."""
@@ -132,8 +124,7 @@ class Engine:
 
     def adopt(self, case: Case, bundle: Bundle) -> None:
         """Take a case for converted: ``bundle``, whichever environment made it, is its bundle."""
-        self._bundles[case.key] = bundle
-        self._outcomes.keep(case.key, Converted(None, cached=True))
+        self._conversions.adopt(case, bundle)
 
     def close(self) -> None:
         """End the executor's processes."""
@@ -143,7 +134,7 @@ class Engine:
 
     def _found(self, located: LocatedCase, ref: TestRef) -> _Found:
         """Everything about the case that ``ref`` needs but its latency."""
-        conversion, bundle = self._converted(located)
+        conversion, bundle = self._conversions.obtain(located)
         if bundle is None:
             return _Found(
                 None,
@@ -158,7 +149,7 @@ class Engine:
         evidence: dict[str, Any] = {"export": exported}
         if ref.provider is None:
             return _Found(bundle, None, TestKind.EXPORT, made, evidence)
-        proof = self._proved(located, bundle, ref, ref.provider)
+        proof = self._proofs.of(located, bundle, ref, ref.provider)
         evidence |= {
             "parity": proof.parity,
             "placement": proof.placement,
@@ -168,173 +159,6 @@ class Engine:
         return _Found(
             bundle, proof.failure, TestKind.PARITY, Stage.PARITY, evidence, proof.findings
         )
-
-    def _converted(self, located: LocatedCase) -> tuple[Converted, Bundle | None]:
-        key = located.case.key
-        known = self._outcomes.recall(Converted, key)
-        if known is not None and (known.failure is not None or key in self._bundles):
-            return known, self._bundles.get(key)
-        converted, bundle = self._made(located)
-        # another process of this run may have been the one that made it
-        converted = converted if known is None or bundle is None else known
-        self._outcomes.keep(key, converted)
-        if bundle is not None:
-            self._bundles[key] = bundle
-        return converted, bundle
-
-    def _made(self, located: LocatedCase) -> tuple[Converted, Bundle | None]:
-        case = located.case
-        if case.variant != BASE:
-            return self._vary(located)
-        info = self._frameworks.get(case.entry.framework)
-        exported = case.opset if info is None else info.exported_opset(case.exporter, case.opset)
-        if exported != case.opset:
-            return self._convert_opset(located, replace(located, case=case.at_opset(exported)))
-        return self._convert(located)
-
-    def _convert_opset(
-        self, located: LocatedCase, origin: LocatedCase
-    ) -> tuple[Converted, Bundle | None]:
-        """The bundle of a case made of that of ``origin``, at an opset that its exporter gives."""
-        converted, base = self._converted(origin)
-        if base is None:
-            return replace(converted, blocker=origin.case.key), None
-        lasting = located.case.entry.source.is_pinned
-        return self._stored(
-            located,
-            lambda: opset_key(base.path.name, base.manifest.model_digest, located.case.opset),
-            lambda out: _not_before(
-                Stage.EXPORT, self._tasks.convert_opset(located, base, out, lasting=lasting)
-            ),
-            Stage.EXPORT,
-        )
-
-    def _convert(self, located: LocatedCase) -> tuple[Converted, Bundle | None]:
-        """The bundle of a conversion, which is that of the base of all variants."""
-        entry = located.case.entry
-        info = self._info(entry)
-        if missing := missing_requirements(entry, info):
-            return Converted(Failure(Verdict.NOT_RUN, Stage.LOAD, missing, None)), None
-        return self._stored(
-            located,
-            lambda: bundle_key(located.case, info, located.zoo_dir, self._settings.seed),
-            lambda out: self._tasks.convert(located, info, out),
-            Stage.EXPORT,
-        )
-
-    def _vary(self, located: LocatedCase) -> tuple[Converted, Bundle | None]:
-        """The bundle of a variant, made of that of its base, which is converted if need be."""
-        variant = VARIANTS[located.case.variant]
-        if missing := missing_for(variant.name):
-            return Converted(Failure(Verdict.NOT_RUN, Stage.OPTIMIZE, missing, None)), None
-        converted, base = self._converted(replace(located, case=located.case.base))
-        if base is None:
-            return converted, None
-        lasting = located.case.entry.source.is_pinned
-        return self._stored(
-            located,
-            lambda: variant_key(base.path.name, base.manifest.model_digest, variant),
-            lambda out: _not_before(
-                Stage.OPTIMIZE, self._tasks.vary(located, base, out, lasting=lasting)
-            ),
-            Stage.OPTIMIZE,
-        )
-
-    def _stored(
-        self,
-        located: LocatedCase,
-        key: Callable[[], str],
-        work: Callable[[Path], Completed],
-        stage: Stage,
-    ) -> tuple[Converted, Bundle | None]:
-        """The bundle of a key, made by ``work`` where there is none."""
-        case = located.case
-
-        def make(out: Path) -> Completed:
-            # while the cache's lock was waited for, another process of this run may have failed
-            known = self._outcomes.recall(Converted, case.key)
-            if known is not None and known.failure is not None:
-                return Completed(None, known.failure)
-            completed = work(out)
-            if completed.failure is not None and not (out / MANIFEST).is_file():
-                self._outcomes.keep(case.key, Converted(completed.failure))
-            return completed
-
-        # a branch of a hub repository can move: what it named is good for this run only
-        lasting = case.entry.source.is_pinned
-        cache = self._cache if lasting else BundleCache(self._shared / "unpinned")
-        try:
-            bundle, completed = cache.get_or_make(key(), make)
-        except (OSError, StageError) as error:
-            return Converted(failure_of(error, stage)), None
-        if bundle is None:
-            return Converted(completed.failure if completed else None), None
-        # a process that ended badly after it had left a bundle was timing the model: the
-        # stages that are about running it judge that
-        return Converted(None, cached=completed is None), bundle
-
-    def _proved(self, located: LocatedCase, bundle: Bundle, ref: TestRef, provider: str) -> Proof:
-        key = located.case.id_on(provider)
-        proof = self._outcomes.recall(Proof, key)
-        if proof is None:
-            proof = self._prove(located, bundle, ref, provider)
-            self._outcomes.keep(key, proof)
-        return proof
-
-    def _prove(self, located: LocatedCase, bundle: Bundle, ref: TestRef, provider: str) -> Proof:
-        completed = self._tasks.prove(located, bundle, provider)
-        if completed.value is None:
-            return Proof(None, None, completed.failure)
-        report = from_json(ParityReport, completed.value["parity"])
-        proof = Proof(report, completed.value["placement"], parity_failure(report))
-        if is_lossy(located.case.variant):
-            # what a budget accepts is no error to look for, and dwarfs what a mutant changes
-            return proof
-        if proof.failure is None and self._settings.mutants:
-            proof = self._mutated(proof, located, bundle, provider)
-        if self._settings.explain or self._is_news(located.case.entry, ref, proof.failure):
-            proof = self._explained(proof, located, bundle, provider)
-        return proof
-
-    def _mutated(self, proof: Proof, located: LocatedCase, bundle: Bundle, provider: str) -> Proof:
-        """Try the check that has just passed on wrong models: it must object to them."""
-        completed = self._tasks.mutate(located, bundle, provider)
-        if completed.value is None:
-            why = completed.failure.reason if completed.failure else "no result"
-            untried = shorten(f"the check could not be tried on wrong models: {why}")
-            failure = Failure(Verdict.INFRA_ERROR, Stage.PARITY, untried, None)
-            return replace(proof, failure=failure)
-        mutation = from_json(MutationReport, completed.value["mutation"])
-        blunt = insensitive(mutation)
-        if blunt is None:
-            return replace(proof, mutation=mutation)
-        failure = Failure(Verdict.VACUOUS, Stage.PARITY, shorten(blunt), blunt)
-        return replace(proof, mutation=mutation, failure=failure)
-
-    def _is_news(self, entry: ZooEntry, ref: TestRef, failure: Failure | None) -> bool:
-        """Whether a failure is worth explaining: one that the zoo does not know yet."""
-        if failure is None:
-            return False
-        judged = judge_failure(entry, ref, failure, require=self._settings.require)
-        return judged.verdict is Verdict.FAIL
-
-    def _explained(
-        self, proof: Proof, located: LocatedCase, bundle: Bundle, provider: str
-    ) -> Proof:
-        """Find where the error comes from; the source is asked again when it is the converter."""
-        folder = self._tasks.scratch("findings")
-        completed = self._tasks.explain(located, bundle, provider, folder)
-        if completed.value is not None and completed.value["explanation"]["guilty"] == "converter":
-            asked = self._tasks.activations(located, self._info(located.case.entry), folder)
-            known = folder / "activations.npz"
-            if asked.value is not None and known.is_file():
-                completed = self._tasks.explain(located, bundle, provider, folder, known)
-        if completed.value is None:
-            why = completed.failure.reason if completed.failure else "it ended without a result"
-            unknown = Explanation("", 0.0, (), None, f"not explained: {why}")
-            return replace(proof, explanation=unknown)
-        explanation = from_json(Explanation, completed.value["explanation"])
-        return replace(proof, explanation=explanation, findings=folder)
 
     def _timed(
         self, located: LocatedCase, bundle: Bundle, ref: TestRef
@@ -373,10 +197,8 @@ class Engine:
             return earlier
         if earlier.model_digest == bundle.manifest.model_digest:
             return earlier
-        try:
-            former = self._cache.find(earlier.key)
-        except OSError:
-            return earlier  # a cache that cannot be written: the yardstick has to do
+        former = self._conversions.former(earlier.key)
+        # without it the yardstick has to do
         return earlier if former is None else replace(earlier, bundle=str(former.path))
 
     def _waiting(self, ref: TestRef, waits_for: str) -> Callable[[], None]:
@@ -388,9 +210,6 @@ class Engine:
                 tell_waiting(self._settings.progress, ref.id, stage, waits_for)
 
         return tell
-
-    def _info(self, entry: ZooEntry) -> FrameworkInfo:
-        return self._frameworks.get(entry.framework) or _foreign(entry.framework)
 
     def _kept(
         self,
@@ -440,22 +259,9 @@ class Engine:
         return judged
 
 
-def _not_before(stage: Stage, completed: Completed) -> Completed:
-    """The failure of a process that ended before it could say where it was, at its stage."""
-    failure = completed.failure
-    if failure is None or not failure.stage.comes_before(stage):
-        return completed
-    return replace(completed, failure=replace(failure, stage=stage))
-
-
 def _reduced(record: Record, findings: Path | None) -> Path | None:
     known = record.explanation.reduced if record.explanation else None
     return None if known is None or findings is None else findings / known.path
-
-
-def _foreign(framework: str) -> FrameworkInfo:
-    """What is known of an adapter that a zoo names as ``pkg.module:Adapter``: nothing."""
-    return FrameworkInfo(framework, (), 0, (0, 0), (), "", (), Conversion)
 
 
 def _export_result(bundle: Bundle, key: str | None, *, cached: bool) -> ExportResult:

@@ -49,6 +49,11 @@ class Settings:
     #: Held by all who use the machine, and by a latency measurement alone.
     machine_lock: Path = field(default_factory=machine_lock_file)
 
+    @property
+    def of_the_run(self) -> Path:
+        """The scratch folder that all processes of the run share."""
+        return self.shared or self.workdir
+
 
 class Tasks:
     """Has the work on cases done by an executor."""
