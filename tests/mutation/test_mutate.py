@@ -224,7 +224,7 @@ def test_a_provider_that_is_absent_is_said_so(tmp_path):
     from conformance.mutation.mutate import mutate
 
     with pytest.raises(ProviderAbsent):
-        mutate({"provider": "cuda"}, _Silent())
+        mutate({"provider": "cuda", "entry": {}}, _Silent())
 
 
 class _Silent:
