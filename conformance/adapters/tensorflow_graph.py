@@ -84,13 +84,15 @@ def arrange(
 
 def fix_inputs(proto: Any, values: Mapping[str, Any]) -> None:
     """Turn inputs of known value into initializers."""
+    import numpy as np
     from onnx import numpy_helper
 
     for value in [value for value in proto.graph.input if value.name in values]:
         proto.graph.input.remove(value)
-        proto.graph.initializer.append(
-            numpy_helper.from_array(values[value.name].numpy(), value.name)
-        )
+        known = values[value.name].numpy()
+        if isinstance(known, bytes):  # a single text comes without an array around it
+            known = np.array(known, object)
+        proto.graph.initializer.append(numpy_helper.from_array(known, value.name))
 
 
 def embed(proto: Any, data: Mapping[str, bytes]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from conformance.adapters.contract import Job
 from conformance.adapters.tensorflow import TensorFlowAdapter
 from conformance.adapters.tensorflow_conversion import TensorFlowConversion
+from conformance.adapters.tensorflow_graph import fix_inputs
 from conformance.entry import ZooEntry
 from conformance.errors import ExportError, Float64Unavailable, LoadError, ReferenceRunError
 from conformance.model import Case
@@ -525,6 +526,22 @@ def test_an_exporter_s_crash_is_an_export_error(adapter, job, tmp_path):
     one = job("sequential", conversion={"shape_override": {"nothing:0": [1]}})
     with pytest.raises(ExportError, match="tf2onnx cannot convert the model: KeyError"):
         exported(adapter, one, sets_of(x=(6,))[0], tmp_path / "m.onnx")
+
+
+def test_a_single_text_that_was_captured_becomes_an_initializer():
+    """TensorFlow hands over a text without axes as bytes, which have no shape or dtype."""
+    import tensorflow as tf
+    from onnx import TensorProto, helper, numpy_helper
+
+    text = helper.make_tensor_value_info("text", TensorProto.STRING, [])
+    same = helper.make_tensor_value_info("same", TensorProto.STRING, [])
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["text"], ["same"])], "g", [text], [same]
+    )
+    proto = helper.make_model(graph)
+    fix_inputs(proto, {"text": tf.constant("grey")})
+    assert not proto.graph.input
+    assert numpy_helper.to_array(proto.graph.initializer[0]).item() == "grey"
 
 
 def test_importing_the_adapter_loads_no_framework():
