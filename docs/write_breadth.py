@@ -30,6 +30,14 @@ _VERSIONS = {
     "pytorch": ("torch", "onnxscript"),
     "tensorflow": ("tensorflow", "keras", "tf2onnx"),
 }
+#: What its figures do not say by themselves, by zoo.
+_NOTES = {
+    "zoos/keras.yaml": (
+        "Run with `TF_ENABLE_ONEDNN_OPTS=0`. What acts in training only (`augmentation`,\n"
+        "`regularization`) passes its input on at inference: its ONNX model is one Identity, and\n"
+        "nothing else is proven of it."
+    )
+}
 
 
 def page(reports: Sequence[Mapping[str, Any]]) -> str:
@@ -64,6 +72,8 @@ def _section(report: Mapping[str, Any]) -> Iterator[str]:
     names = (*_VERSIONS[report["cases"][0]["framework"]], "onnx", "onnxruntime")
     shown = [f"{name} {versions[name]}" for name in names]
     yield from ("", f"## {_zoo(report)}", "", f"With {', '.join(shown)}.")
+    if note := _NOTES.get(_zoo(report)):
+        yield from ("", note)
     yield from ("", "| group | pass | known failures |", "| --- | --- | --- |")
     groups: dict[str, Counter[str]] = {}
     for case in report["cases"]:

@@ -8,7 +8,7 @@ from conformance.adapters import catalog
 from conformance.zoo import read_zoo
 
 ROOT = Path(__file__).parents[1]
-BREADTH = ("sklearn", "pytorch_operators")
+BREADTH = ("sklearn", "pytorch_operators", "keras")
 
 
 def entries(name):
@@ -31,6 +31,40 @@ def test_entries_of_the_sklearn_zoo_are_what_their_ids_say():
     for entry in entries("sklearn"):
         assert entry.source.args == {"name": entry.id}
         assert entry.inputs.args == {"name": entry.id}
+
+
+def test_the_keras_zoo_names_every_layer():
+    """Every layer class of Keras stands in the zoo, but for bases and other frameworks' models."""
+    keras = pytest.importorskip("keras")
+    pytest.importorskip("tensorflow")
+    used = str([entry.source.args for entry in entries("keras")])
+    # bases, and wrappers of other frameworks' models
+    others = {"Layer", "Wrapper", "InputLayer", "Lambda"}
+    others |= {"TFSMLayer", "FlaxLayer", "JaxLayer", "TorchModuleWrapper"}
+    layers = {
+        name: kind
+        for name, kind in vars(keras.layers).items()
+        if isinstance(kind, type) and issubclass(kind, keras.layers.Layer) and name not in others
+    }
+    tried = {kind for name, kind in layers.items() if f"'{name}'" in used}
+    assert not {name for name, kind in layers.items() if kind not in tried}
+
+
+def test_the_keras_zoo_has_a_model_of_every_family_of_applications():
+    """Every module of ``keras.applications`` that defines models is there with one of them."""
+    keras = pytest.importorskip("keras")
+    pytest.importorskip("tensorflow")
+    families = {
+        model.__module__
+        for model in vars(keras.applications).values()
+        if callable(model) and hasattr(model, "__module__")
+    }
+    tried = {
+        getattr(keras.applications, entry.id).__module__
+        for entry in entries("keras")
+        if "applications" in entry.tags
+    }
+    assert tried == families
 
 
 @pytest.mark.parametrize("name", BREADTH)
