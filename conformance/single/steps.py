@@ -42,6 +42,8 @@ STEP_OF = {
     Stage.SESSION: Step.VERIFY,
     Stage.PARITY: Step.VERIFY,
 }
+#: Those that follow each other in a conversion that is made.
+_OF_A_CONVERSION = (Step.LOAD, Step.EXPORT, Step.OPTIMIZE, Step.VERIFY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ class Reporter:
         with self._lock:
             if step is self._step or self._is_over(step):
                 return
-            if step is Step.VERIFY and self._step is Step.EXPORT:
-                self._start(Step.OPTIMIZE)  # shorter than a look at the processes' progress
+            for passed in self._unseen(step):
+                self._start(passed)
             self._start(step)
 
     def end(self) -> None:
@@ -102,6 +104,16 @@ class Reporter:
     def _is_over(self, step: Step) -> bool:
         order = list(Step)
         return self._step is not None and order.index(step) < order.index(self._step)
+
+    def _unseen(self, step: Step) -> list[Step]:
+        """Steps that a conversion has taken between two looks at its process's progress.
+
+        One that has begun takes all of them; what the cache had takes none.
+        """
+        if self._step not in _OF_A_CONVERSION or step not in _OF_A_CONVERSION:
+            return []
+        now, then = (_OF_A_CONVERSION.index(s) for s in (self._step, step))
+        return list(_OF_A_CONVERSION[now + 1 : then])
 
     def _start(self, step: Step) -> None:
         self._end()

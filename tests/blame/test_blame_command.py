@@ -48,6 +48,18 @@ def test_only_the_runtime_moved(blame, past, tmp_path):
     assert told["replayed"] == {"onnxruntime": NOW, "old_red": True, "new_red": True}
 
 
+def test_the_schema_of_what_it_writes_knows_the_reports():
+    """What both schemas define is the same in both."""
+    report = json.loads(
+        files("conformance").joinpath("schemas/report.schema.json").read_text("utf-8")
+    )
+    shared = SCHEMA["$defs"].keys() & report["$defs"].keys()
+    assert "export" in shared
+    assert {name: SCHEMA["$defs"][name] for name in shared} == {
+        name: report["$defs"][name] for name in shared
+    }
+
+
 def test_only_the_converter_moved(blame, past):
     """The nodes that differ are named, with the packages that convert."""
     past.retell(onnx="1.0.0")

@@ -33,6 +33,24 @@ def test_steps_follow_the_stages_that_processes_write(tmp_path):
     assert [p.step for p in heard if p.seconds is not None] == begun
 
 
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        ((Step.LOAD, Step.OPTIMIZE), [Step.LOAD, Step.EXPORT, Step.OPTIMIZE]),
+        ((Step.LOAD, Step.VERIFY), [Step.LOAD, Step.EXPORT, Step.OPTIMIZE, Step.VERIFY]),
+        ((Step.DETECT, Step.VERIFY), [Step.DETECT, Step.VERIFY]),
+    ],
+)
+def test_steps_too_short_to_be_seen_are_told(seen, told):
+    """A conversion that has begun takes every step; what the cache had takes none."""
+    heard = []
+    reporter = Reporter(heard.append)
+    for step in seen:
+        reporter.begin(step)
+    reporter.end()
+    assert [p.step for p in heard if p.seconds is None] == told
+
+
 _STEP = {
     Stage.REFERENCE: Step.LOAD,
     Stage.EXPORT: Step.EXPORT,
