@@ -191,14 +191,22 @@ def test_facets_count_and_write_the_query(show):
     assert shown(page) == 10
 
 
+def test_conversions_of_most_rows_come_first(show):
+    """What one model alone has does not push what all have out of sight; then by name."""
+    models = [make_row(f"m{n}", exporter="torchscript") for n in range(3)]
+    page = show([make_row("lone", exporter="auto"), *models, make_row("one")])
+    heads = [" ".join(text.split()) for text in page.locator("#grid thead th").all_inner_texts()]
+    assert heads[1:4] == ["torchscript op18 fp32", "auto op18 fp32", "dynamo op18 fp32"]
+
+
 def test_the_matrix_has_models_against_conversions_and_providers(show):
     """A cell tells verdict by glyph and word, ratio and latency; a conversion folds up and back."""
     page = show()
     heads = [" ".join(text.split()) for text in page.locator("#grid thead th").all_inner_texts()]
     assert heads[1:6] == [
         "dynamo op18 fp32",
-        "skl2onnx op18 fp32",
         "tf2onnx op18 fp32",
+        "skl2onnx op18 fp32",
         "torchscript op18 fp32",
         "cpu",
     ]

@@ -4,16 +4,20 @@ const matrixView = (() => {
   const collator = new Intl.Collator("en", { numeric: true });
   const conversionOf = (row) => `${rows.word("exporter", row)} op${rows.word("opset", row)} ${rows.word("variant", row)}`;
 
-  // Conversions with their providers, over the rows that are shown.
+  // Conversions with their providers, over the rows that are shown: those of most rows come first,
+  // or a conversion of one model would push what all have out of sight.
   function layout(list, folded) {
     const found = new Map();
+    const counts = new Map();
     for (const row of list) {
       const conversion = conversionOf(row);
+      counts.set(conversion, (counts.get(conversion) || 0) + 1);
       if (!found.has(conversion)) found.set(conversion, new Set());
       found.get(conversion).add(rows.word("provider", row) || NOTHING);
     }
     const columns = [];
-    const groups = [...found.keys()].sort(collator.compare).map((conversion) => {
+    const oftenFirst = (a, b) => counts.get(b) - counts.get(a) || collator.compare(a, b);
+    const groups = [...found.keys()].sort(oftenFirst).map((conversion) => {
       const providers = [...found.get(conversion)].sort(collator.compare);
       const fold = folded.has(conversion);
       const first = columns.length;
