@@ -135,6 +135,7 @@ class _Work:
         record, bundle = self._proven(model, detected, frameworks)
         certificate = certificate_of(detected, record, bundle, self._place.seed)
         if certificate.proven and bundle is not None:
+            self._reporter.begin(Step.VERIFY)  # it may have been too short to be seen
             self._reporter.begin(Step.WRITE)
             write_folder(out, lambda folder: _fill(folder, certificate, bundle))
             return Conversion(out / MODEL, out / CERTIFICATE, certificate)

@@ -66,12 +66,15 @@ class Reporter:
         self._lock = threading.Lock()
         self._step: Step | None = None
         self._since = 0.0
+        #: Whether a process was seen to convert, which the cache would have spared it.
+        self._converts = False
 
     def begin(self, step: Step) -> None:
         """``step`` is under way; the one before it has ended. Going back is ignored."""
         with self._lock:
             if step is self._step or self._is_over(step):
                 return
+            self._converts = self._converts or step in (Step.EXPORT, Step.OPTIMIZE)
             for passed in self._unseen(step):
                 self._start(passed)
             self._start(step)
@@ -91,7 +94,9 @@ class Reporter:
             while not over.wait(_LOOK_EVERY_S):
                 activity = read_activity(progress)
                 if activity is not None and activity.waits_for is None:
-                    self.begin(STEP_OF[activity.stage])
+                    step = STEP_OF[activity.stage]
+                    self._converts = self._converts or step is not Step.VERIFY
+                    self.begin(step)
 
         thread = threading.Thread(target=look, name="conversion-progress", daemon=True)
         thread.start()
@@ -106,11 +111,8 @@ class Reporter:
         return self._step is not None and order.index(step) < order.index(self._step)
 
     def _unseen(self, step: Step) -> list[Step]:
-        """Steps that a conversion has taken between two looks at its process's progress.
-
-        One that has begun takes all of them; what the cache had takes none.
-        """
-        if self._step not in _OF_A_CONVERSION or step not in _OF_A_CONVERSION:
+        """Steps that a conversion has taken between two looks at its process's progress."""
+        if not self._converts or not {self._step, step} <= {*_OF_A_CONVERSION}:
             return []
         now, then = (_OF_A_CONVERSION.index(s) for s in (self._step, step))
         return list(_OF_A_CONVERSION[now + 1 : then])
