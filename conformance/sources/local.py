@@ -6,7 +6,16 @@ from pathlib import Path
 
 from conformance.entry import ZooEntry
 from conformance.errors import InputsError, LoadError, StageError
+from conformance.onnx_files import mistaken
 from conformance.paths import stray
+
+#: How files end that hold a model's weights; others may be empty, or pages.
+_WEIGHTS = frozenset(
+    {
+        *(".bin", ".h5", ".joblib", ".keras", ".pb", ".pickle", ".pkl", ".pt", ".pt2", ".pth"),
+        *(".safetensors", ".skops"),
+    }
+)
 
 
 def model_path(path: str, zoo_dir: Path) -> Path:
@@ -17,9 +26,14 @@ def model_path(path: str, zoo_dir: Path) -> Path:
         zoo_dir: folder of the zoo file, which neither the path nor a link may leave.
 
     Raises:
-        LoadError: when it is not the folder's own.
+        LoadError: when it is not the folder's own, or when it, or a file of weights in it, is
+            empty, a web page or a Git LFS pointer.
     """
-    return _own(path, zoo_dir, "the model", LoadError)
+    found = _own(path, zoo_dir, "the model", LoadError)
+    for file in sorted(found.rglob("*")) if found.is_dir() else [found]:
+        if file.suffix in _WEIGHTS and file.is_file() and (what := mistaken(file)) is not None:
+            raise LoadError(f"'{file.relative_to(zoo_dir)}' {what}")
+    return found
 
 
 def input_path(path: str, zoo_dir: Path) -> Path:

@@ -251,7 +251,7 @@ def test_a_zoo_file_beside_its_models_is_included_from_elsewhere(tmp_path):
     there.mkdir(parents=True)
     (there / "zoo.yaml").write_text(ENTRY % ("{path: b.skops}", "{files: [b.npz]}"))
     for name in ("tree.skops", "b.skops", "a.npz", "b.npz"):
-        (there / name).write_bytes(b"")
+        (there / name).write_bytes(b"x")
     here = tmp_path / "work" / "zoo.yaml"
     here.parent.mkdir()
     here.write_text(f"include: [{there / 'zoo.yaml'}]\n")
