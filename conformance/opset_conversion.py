@@ -9,7 +9,6 @@ it fails leaves the model as it was without an error (docs/decisions/0019).
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,11 +17,10 @@ from typing import Any
 
 from conformance.bundle import (
     MODEL,
-    copy_source_data,
-    digest_files,
     read_bundle,
     write_manifest,
 )
+from conformance.derived import derived_manifest
 from conformance.errors import CheckError, CorruptBundle, ExportError, UnusedInput
 from conformance.evidence import OpsetConversion
 from conformance.execution.progress import Progress
@@ -78,22 +76,8 @@ def convert_opset(payload: Mapping[str, Any], progress: Progress) -> dict[str, A
         )
     except (CheckError, UnusedInput) as error:
         raise ExportError(f"{told.text}, which is no valid model any more: {error}") from error
-    copy_source_data(base, out)
-    files = digest_files(out)
-    manifest = replace(
-        base.manifest,
-        case=case,
-        versions=installed_versions(),
-        # of the model before; who has both frameworks' figures compares them by the source's
-        speedups={},
-        size_bytes=sum(f.size_bytes for name, f in files.items() if name.startswith(MODEL)),
-        nodes=nodes,
-        # kilobytes on Linux
-        peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        files=files,
-        opset_conversion=told,
-    )
-    write_manifest(out, manifest)
+    manifest = derived_manifest(base, case, out, nodes)
+    write_manifest(out, replace(manifest, opset_conversion=told))
     return {}
 
 

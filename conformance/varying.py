@@ -8,7 +8,6 @@ against.
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,15 +19,14 @@ from conformance.bundle import (
     MODEL,
     Bundle,
     DataSet,
-    copy_source_data,
-    digest_files,
     read_bundle,
     write_manifest,
 )
+from conformance.derived import derived_manifest
 from conformance.errors import CheckError, CorruptBundle, NothingChanged, UnusedInput, VariantError
 from conformance.evidence import Derivation
 from conformance.execution.progress import Progress
-from conformance.machine import hardware_class, installed_versions
+from conformance.machine import hardware_class
 from conformance.measuring import against_base
 from conformance.model import Case, Stage, from_json
 from conformance.onnx_check import check_model
@@ -69,8 +67,6 @@ def vary(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     nodes = _checked(out / MODEL, base, data_sets[0])
     changed = _really_changed(case.variant, base, out / MODEL)
-    copy_source_data(base, out)
-    files = digest_files(out)
     told = Derivation(
         how=how,
         seconds=round(seconds, 6),
@@ -81,17 +77,7 @@ def vary(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         base_bundle=base.path.name if payload["lasting"] else None,
         hardware=hardware_class() if VARIANTS[case.variant].by_hardware else None,
     )
-    manifest = replace(
-        base.manifest,
-        case=case,
-        versions=installed_versions(),
-        speedups={},
-        size_bytes=sum(f.size_bytes for name, f in files.items() if name.startswith(MODEL)),
-        nodes=nodes,
-        peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        files=files,
-        derivation=told,
-    )
+    manifest = replace(derived_manifest(base, case, out, nodes), derivation=told)
     write_manifest(out, manifest)
 
     # the bundle is whole: a model that takes ONNX Runtime down here is judged by later stages

@@ -12,7 +12,23 @@ from conformance.variants import VARIANTS
 from conformance.zoo.suggest import choices
 
 
-class ModelOptimizer:
+class _Maker:
+    """Makes one variant of models."""
+
+    def __init__(self, variant: str, cache_dir: str | Path | None, *, lossy: bool) -> None:
+        known = [v.name for v in VARIANTS.values() if v.lossy is lossy and v.name != BASE]
+        if variant not in known:
+            raise OnnxConversionError(f"unknown variant '{variant}'{choices(variant, known)}")
+        self.variant = variant
+        self._cache_dir = cache_dir
+
+    def _made(self, model: str, out: str | Path, progress: Listener | None) -> Conversion:
+        return convert(
+            model, out, variant=self.variant, cache_dir=self._cache_dir, progress=progress
+        )
+
+
+class ModelOptimizer(_Maker):
     """Makes a graph that computes the same with less: variants that lose nothing.
 
     Args:
@@ -24,8 +40,7 @@ class ModelOptimizer:
     """
 
     def __init__(self, variant: str = "optimized-ort", cache_dir: str | Path | None = None) -> None:
-        self.variant = _known(variant, lossy=False)
-        self._cache_dir = cache_dir
+        super().__init__(variant, cache_dir, lossy=False)
 
     def optimize(self, model: str, out: str | Path, progress: Listener | None = None) -> Conversion:
         """Convert ``model`` into the optimized form, proven against its source.
@@ -33,12 +48,10 @@ class ModelOptimizer:
         Raises:
             OnnxConversionError: when the variant is not within its limits, or cannot be made.
         """
-        return convert(
-            model, out, variant=self.variant, cache_dir=self._cache_dir, progress=progress
-        )
+        return self._made(model, out, progress)
 
 
-class ModelQuantizer:
+class ModelQuantizer(_Maker):
     """Makes a model of smaller numbers, within the accuracy budget of its variant.
 
     Args:
@@ -50,8 +63,7 @@ class ModelQuantizer:
     """
 
     def __init__(self, variant: str = "int8-dynamic", cache_dir: str | Path | None = None) -> None:
-        self.variant = _known(variant, lossy=True)
-        self._cache_dir = cache_dir
+        super().__init__(variant, cache_dir, lossy=True)
 
     def quantize(self, model: str, out: str | Path, progress: Listener | None = None) -> Conversion:
         """Convert ``model`` into the quantized form, proven against its source.
@@ -59,13 +71,4 @@ class ModelQuantizer:
         Raises:
             OnnxConversionError: when the variant is not within its budget, or cannot be made.
         """
-        return convert(
-            model, out, variant=self.variant, cache_dir=self._cache_dir, progress=progress
-        )
-
-
-def _known(name: str, *, lossy: bool) -> str:
-    known = [each.name for each in VARIANTS.values() if each.lossy is lossy and each.name != BASE]
-    if name not in known:
-        raise OnnxConversionError(f"unknown variant '{name}'{choices(name, known)}")
-    return name
+        return self._made(model, out, progress)

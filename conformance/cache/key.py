@@ -29,9 +29,9 @@ ENGINE = (
     *("tensors.py", "texts.py"),
 )
 #: The code that makes a variant of a bundle; what the bundle holds is in its own key.
-_VARYING = ("bundle.py", "onnx_check.py", "variants", "varying.py")
+_VARYING = ("bundle.py", "derived.py", "onnx_check.py", "variants", "varying.py")
 #: The code that brings the model of a bundle to another opset.
-_OPSET = ("bundle.py", "onnx_check.py", "onnx_files.py", "opset_conversion.py")
+_OPSET = ("bundle.py", "derived.py", "onnx_check.py", "onnx_files.py", "opset_conversion.py")
 
 
 def bundle_key(case: Case, info: FrameworkInfo, zoo_dir: Path, seed: int) -> str:
