@@ -30,8 +30,8 @@ def add_sweep(commands: Any) -> None:
         "version of a package, in environments that are this one otherwise, and shows\n"
         "what changed. Nothing is converted again and no framework is imported.",
         epilog="examples:\n"
-        "  conformance sweep --package onnxruntime==1.28.1,1.31.1\n"
-        "  conformance sweep --package onnxruntime==1.28.1,1.31.1 reports/failures\n"
+        "  conformance sweep --package onnxruntime==1.30.0,1.31.1\n"
+        "  conformance sweep --package onnxruntime==1.30.0,1.31.1 reports/failures\n"
         "  conformance sweep --package onnxruntime-openvino==1.24.1 --provider openvino\n\n"
         "exit code: 0 when all versions give the same verdicts, 1 when they differ,\n"
         "           2 for wrong usage, a version that cannot be installed among it",
@@ -47,7 +47,7 @@ def add_sweep(commands: Any) -> None:
         "--package",
         required=True,
         metavar="NAME==VERSION[,VERSION...]",
-        help="what is swept, such as onnxruntime==1.28.1,1.31.1",
+        help="what is swept, such as onnxruntime==1.30.0,1.31.1",
     )
     sweep.add_argument(
         "--provider",
