@@ -14,6 +14,7 @@ import numpy as np
 from conformance.adapters.causes import in_short
 from conformance.adapters.contract import Arrays, Job
 from conformance.adapters.pytorch_export import (
+    EXPORT_MODULES,
     PyTorchConversion,
     arguments,
     check,
@@ -27,19 +28,6 @@ from conformance.model import AUTO, FrameworkInfo
 from conformance.sources.factory import build
 from conformance.sources.local import model_path
 from conformance.sources.torch_hub import from_torch_hub
-
-#: What an export imports on its way: half of a small export's time. Where a version of torch
-#: lacks one of them, the child imports what it needs by itself.
-_PRELOAD = (
-    "torch",
-    "torch.onnx",
-    "torch.export",
-    "torch._dynamo",
-    "torch._export",
-    "torch.onnx._internal.exporter._compat",
-    "onnxscript.optimizer",
-    "onnxscript.function_libs.torch_lib.ops",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +55,7 @@ class PyTorchAdapter:
         opset_range=(9, 23),
         distributions=("torch", "onnxscript"),
         extra="pytorch",
-        preload=_PRELOAD,
+        preload=(*EXPORT_MODULES, __name__),
         conversion=PyTorchConversion,
         # below 18, the dynamo exporter converts versions itself, and leaves 18 where it cannot
         exporter_opsets={"dynamo": (18, 23), "torchscript": (9, 20), AUTO: (18, 20)},

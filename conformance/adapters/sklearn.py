@@ -55,7 +55,7 @@ class SklearnAdapter:
         opset_range=(11, 22),
         distributions=("scikit-learn", "skl2onnx", "skops"),
         extra="sklearn",
-        preload=("sklearn.ensemble", "sklearn.pipeline", "skl2onnx"),
+        preload=("sklearn.ensemble", "sklearn.pipeline", "skl2onnx", __name__),
         conversion=SklearnConversion,
     )
 

@@ -40,7 +40,7 @@ class TensorFlowAdapter:
         opset_range=(14, 18),
         distributions=("tensorflow", "keras", "tf2onnx"),
         extra="tensorflow",
-        preload=("tensorflow", "keras", "tf2onnx", "tf2onnx.convert"),
+        preload=("tensorflow", "keras", "tf2onnx", "tf2onnx.convert", __name__),
         conversion=TensorFlowConversion,
     )
 

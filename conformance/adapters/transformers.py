@@ -19,6 +19,7 @@ from pydantic import Field
 
 from conformance.adapters.causes import in_short
 from conformance.adapters.contract import Arrays, Components, Job
+from conformance.adapters.pytorch_export import EXPORT_MODULES
 from conformance.adapters.pytorch_float64 import float32_means_float64, widened
 from conformance.adapters.pytorch_modules import module_activations
 from conformance.adapters.transformers_generation import FEWEST_TOKENS, components_of
@@ -33,21 +34,6 @@ from conformance.sources.local import model_path
 from conformance.sources.modelscope import modelscope_snapshot
 from conformance.sources.pretrained import from_architecture, from_folder
 from conformance.zoo.suggest import did_you_mean
-
-#: What an export imports on its way; a child imports by itself what its version lacks here.
-_PRELOAD = (
-    "torch",
-    "torch.onnx",
-    "torch.export",
-    "torch._dynamo",
-    "torch._export",
-    "torch.onnx._internal.exporter._compat",
-    "onnxscript.optimizer",
-    "onnxscript.function_libs.torch_lib.ops",
-    "transformers",
-    "transformers.modeling_utils",
-    "transformers.exporters.exporter_onnx",
-)
 
 
 class Generation(Strict):
@@ -93,7 +79,13 @@ class TransformersAdapter:
         opset_range=(18, 23),
         distributions=("torch", "onnxscript", "transformers", "huggingface-hub"),
         extra="transformers",
-        preload=_PRELOAD,
+        preload=(
+            *EXPORT_MODULES,
+            "transformers",
+            "transformers.modeling_utils",
+            "conformance.adapters.transformers_patched",
+            __name__,
+        ),
         conversion=TransformersConversion,
         exporter_opsets={"torchscript": (18, 20), AUTO: (18, 20)},
     )
