@@ -73,7 +73,7 @@ def prove(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Run a bundle's model on one provider and compare every output with the source's.
 
     Returns:
-        ``parity`` (a :class:`~conformance.model.ParityReport`) and ``placement``.
+        ``parity`` (a :class:`~conformance.evidence.ParityReport`) and ``placement``.
 
     Raises:
         ProviderAbsent, SessionError: when the model cannot run on the provider.

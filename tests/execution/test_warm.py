@@ -5,14 +5,15 @@ import sys
 
 _CODE = """
 import sys
-from conformance import machine, model
+from conformance import machine
 from conformance.bundle import BundleManifest
 from conformance.evidence import ParityReport
 from conformance.execution.warm import warm
+from conformance.model import Case, serialization
 import threading
 warm()
 assert machine._installed_versions.cache_info().currsize == 1
-assert {BundleManifest, ParityReport, model.Case} <= model._adapters.keys()
+assert {BundleManifest, ParityReport, Case} <= serialization._adapters.keys()
 assert "numpy.ma" in sys.modules
 heavy = {"torch", "tensorflow", "sklearn", "onnxruntime"}
 print(threading.active_count(), sorted(heavy & sys.modules.keys()))
