@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from conformance.zoo import LocatedCase
 
 #: Set by the plugin before collection.
 ENGINE = pytest.StashKey[Engine]()
-CASES = pytest.StashKey[dict[Path, tuple[LocatedCase, ...]]]()
+CASES = pytest.StashKey[Mapping[Path, tuple[LocatedCase, ...]]]()
 
 _FAILING = (Verdict.FAIL, Verdict.VACUOUS, Verdict.UNEXPECTED_PASS, Verdict.INFRA_ERROR)
 

@@ -43,6 +43,7 @@ from conformance.model import (
 from conformance.redaction import hide_secrets_in
 from conformance.reporters import write_reports
 from conformance.reporters.benchmark_json import write_benchmark_json
+from conformance.suite.cases import shown
 from conformance.suite.github import add_summary
 from conformance.suite.options import ZooOptions
 from conformance.suite.shards import Division
@@ -163,15 +164,10 @@ class ZooRun:
             machine=describe_machine(),
             versions=installed_versions(),
             seed=self._options.seed,
-            zoos=tuple(_shown(zoo) for zoo in zoos),
+            zoos=tuple(shown(zoo) for zoo in zoos),
             command=shlex.join(hide_secrets_in([Path(sys.argv[0]).name, *sys.argv[1:]])),
             shard=f"{shard[0]}/{shard[1]}" if shard else None,
             division=self._division.digest if self._division else None,
             baseline=self._baseline.stem if self._baseline else None,
             zoo_cases=tuple(c.id_on(p) for c in self._cases for p in c.entry.providers),
         )
-
-
-def _shown(zoo: Path) -> str:
-    here = Path.cwd()
-    return str(zoo.relative_to(here)) if zoo.is_relative_to(here) else str(zoo)

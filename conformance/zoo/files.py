@@ -25,6 +25,9 @@ class ZooFile:
 
     #: As it was named on the command line, or by way of the file that includes it.
     path: Path
+    #: Resolved path of the named file that it is part of: of itself where it was named, else of
+    #: the one by way of which it was reached first.
+    zoo: Path
     #: A mapping without unknown keys.
     defaults: Node
     #: The entries as written, each a mapping.
@@ -46,17 +49,20 @@ def load_files(
         findings: gets what is wrong with them.
         contents: resolved path to content, for files that are not read from disk.
     """
-    loader = _Loader(findings, contents)
+    loader = _Loader(findings, contents, frozenset(map(_resolve, paths)))
     for path in paths:
         loader.load(path, (path, START), ())
     return loader.files
 
 
 class _Loader:
-    def __init__(self, findings: Findings, contents: Mapping[Path, bytes]) -> None:
+    def __init__(
+        self, findings: Findings, contents: Mapping[Path, bytes], named: frozenset[Path]
+    ) -> None:
         self.files: list[ZooFile] = []
         self._findings = findings
         self._contents = contents
+        self._named = named
         self._seen: set[Path] = set()
 
     def load(self, path: Path, named_at: tuple[Path, Position], within: tuple[Path, ...]) -> None:
@@ -95,7 +101,8 @@ class _Loader:
         defaults = self._defaults(path, root.children.get("defaults"))
         gate = root.children.get("gate")
         rules = None if gate is None else (gate, root.keys["gate"])
-        self.files.append(ZooFile(path, defaults, models, rules))
+        zoo = next(file for file in (resolved, *reversed(within)) if file in self._named)
+        self.files.append(ZooFile(path, zoo, defaults, models, rules))
 
     def _read(self, path: Path, named_at: tuple[Path, Position]) -> str | None:
         try:

@@ -17,7 +17,7 @@ Reading collects everything that is wrong in all files before it gives up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,6 +54,8 @@ class LocatedEntry:
     line: int
     #: Absolute folder of ``file``: the entry's paths are relative to it.
     zoo_dir: Path
+    #: Resolved path of the file that was asked for and that ``file`` is, or is included by.
+    zoo: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,18 @@ class Zoo:
 
     def cases(self) -> tuple[LocatedCase, ...]:
         """Every entry under each of its exporters, opsets and variants, in file order."""
-        return tuple(
-            LocatedCase(case, located.file, located.line, located.zoo_dir)
-            for located in self.entries
-            for case in expand(located.entry, self.frameworks.get(located.entry.framework))
-        )
+        return tuple(case for located in self.entries for case in self._cases_of(located))
+
+    def cases_by_zoo(self) -> dict[Path, tuple[LocatedCase, ...]]:
+        """The same, each case once, under the resolved path of its :attr:`LocatedEntry.zoo`."""
+        found: dict[Path, list[LocatedCase]] = {}
+        for located in self.entries:
+            found.setdefault(located.zoo, []).extend(self._cases_of(located))
+        return {path: tuple(cases) for path, cases in found.items()}
+
+    def _cases_of(self, located: LocatedEntry) -> Iterator[LocatedCase]:
+        for case in expand(located.entry, self.frameworks.get(located.entry.framework)):
+            yield LocatedCase(case, located.file, located.line, located.zoo_dir)
 
 
 def read_zoo(
@@ -130,7 +139,8 @@ class _Reader:
             self._check_id(file.path, node)
             entry = self._entry(file.path, node)
             if entry is not None:
-                self.entries.append(LocatedEntry(entry, file.path, node.at[0], zoo_dir))
+                located = LocatedEntry(entry, file.path, node.at[0], zoo_dir, file.zoo)
+                self.entries.append(located)
 
     def _read_gate(self, path: Path, gate: Node, key_at: Position) -> None:
         if self._gate_at is not None:

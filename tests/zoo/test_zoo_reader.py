@@ -392,6 +392,27 @@ def test_a_file_reached_twice_is_read_once(write, frameworks):
     assert len(read_zoo([main, included], frameworks).entries) == 1
 
 
+def test_every_case_is_of_one_of_the_files_that_were_asked_for(write, frameworks):
+    """An included file belongs to who includes it first, one that is asked for to itself."""
+    write(ENTRY.replace("cnn", "deep"), "deep.yaml")
+    inner = write("include: [deep.yaml]\n" + ENTRY.replace("cnn", "inner"), "inner.yaml")
+    write(ENTRY.replace("cnn", "shared"), "shared.yaml")
+    first = write("include: [inner.yaml, shared.yaml]\n" + ENTRY, "first.yaml")
+    second = write("include: [shared.yaml, deep.yaml]\n", "second.yaml")
+    link = first.with_name("link.yaml")
+    link.symlink_to(inner)
+
+    def models(*paths):
+        found = read_zoo(paths, frameworks).cases_by_zoo()
+        return {path.name: [case.case.entry.id for case in cases] for path, cases in found.items()}
+
+    assert models(first) == {"first.yaml": ["deep", "inner", "shared", "cnn"]}
+    assert models(first, second, link) == {
+        "inner.yaml": ["deep", "inner"],
+        "first.yaml": ["shared", "cnn"],
+    }
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 def test_an_unreadable_file_is_reported(write, frameworks):
     """A file without read permission is a problem of the zoo, not a traceback."""
