@@ -4,18 +4,7 @@ Only the controller of a run writes here; readers may come at any time.
 """
 
 from conformance.history.baseline import Baseline, comparable_run, find_baseline
-from conformance.history.changes import (
-    CaseChange,
-    Finding,
-    Movement,
-    RunDiff,
-    RunSide,
-    changes_since_baseline,
-    changes_since_last,
-    compare_runs,
-    previous_run,
-    run_at,
-)
+from conformance.history.changes import compare_runs
 from conformance.history.durations import former_seconds, shared_seconds
 from conformance.history.environment import EnvironmentDiff, FactChange
 from conformance.history.figures import Figure, FigureChange
@@ -30,6 +19,12 @@ from conformance.history.index import (
 from conformance.history.merge import merge
 from conformance.history.merge_shards import Merged, merge_shards
 from conformance.history.named import named_run
+from conformance.history.previous import (
+    changes_since_baseline,
+    changes_since_last,
+    previous_run,
+    run_at,
+)
 from conformance.history.query import EXPORTED, Answer, ask, export_parquet
 from conformance.history.records import (
     RunWriter,
@@ -39,6 +34,7 @@ from conformance.history.records import (
     read_run,
 )
 from conformance.history.report import load_report
+from conformance.history.run_diff import CaseChange, Finding, Movement, RunDiff, RunSide
 from conformance.history.series import (
     CaseHistory,
     PastResult,
