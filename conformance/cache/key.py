@@ -24,14 +24,14 @@ _CONVERSION_FIELDS = {"framework", "source", "inputs", "dynamic", "conversion", 
 #: The code of this package that decides what a bundle holds.
 ENGINE = (
     *("adapters", "sources"),
-    *("bundle.py", "converting.py", "generation.py", "inputs.py", "latency", "measuring.py"),
+    *("bundle", "converting.py", "generation.py", "inputs.py", "latency", "measuring.py"),
     *("onnx_check.py", "parity/noise.py", "pipeline.py", "reference.py", "shapes"),
     *("tensors.py", "texts.py"),
 )
 #: The code that makes a variant of a bundle; what the bundle holds is in its own key.
-_VARYING = ("bundle.py", "derived.py", "onnx_check.py", "variants", "varying.py")
+_VARYING = ("bundle", "derived.py", "onnx_check.py", "variants", "varying.py")
 #: The code that brings the model of a bundle to another opset.
-_OPSET = ("bundle.py", "derived.py", "onnx_check.py", "onnx_files.py", "opset_conversion.py")
+_OPSET = ("bundle", "derived.py", "onnx_check.py", "onnx_files.py", "opset_conversion.py")
 
 
 def bundle_key(case: Case, info: FrameworkInfo, zoo_dir: Path, seed: int) -> str:
