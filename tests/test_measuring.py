@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from timed_bundles import ENTRY, layers_bundle
 
-from conformance import latency, measuring
+from conformance import latency
 from conformance.entry import ZooEntry
 from conformance.evidence import BaselineLatency, LatencyResult, Ratio
 from conformance.execution.progress import Progress
-from conformance.measuring import Earlier, against_source, measure, unchanged
+from conformance.machine import hardware_class
+from conformance.measuring import Earlier, against_source, comparison, measure, unchanged
 from conformance.model import Stage, from_json, to_json
 
 
@@ -95,7 +96,7 @@ def test_a_measurement_says_what_it_was_taken_on_and_against(bundles, timed):
     assert result.session_create_ns > 0
     assert result.first_run_ns > 0
     assert result.intra_op_threads == 1
-    assert result.hardware == measuring.hardware_class()
+    assert result.hardware == hardware_class()
     assert result.yardstick_name == latency.yardstick_name()
     assert result.yardstick.low <= result.yardstick.value <= result.yardstick.high
     assert (result.source_median_ns, result.speedup.value) == (4_000_000, 2.3)
@@ -127,7 +128,7 @@ def test_what_looks_slower_has_to_prove_it_with_fresh_sessions(bundles, timed, m
     before = timed(bundles["plain"])
     monkeypatch.setattr(latency, "log_ratios", unlucky_at_first)
     found = timed(bundles["same"], earlier(before, bundles["plain"])).baseline
-    assert len(looks) == 2 + measuring._CONFIRMATIONS
+    assert len(looks) == 2 + comparison._CONFIRMATIONS
     assert found.ratio.value == pytest.approx(1)
     assert not found.slower
 

@@ -24,7 +24,7 @@ _CONVERSION_FIELDS = {"framework", "source", "inputs", "dynamic", "conversion", 
 #: The code of this package that decides what a bundle holds.
 ENGINE = (
     *("adapters", "sources"),
-    *("bundle", "converting.py", "generation.py", "inputs.py", "latency", "measuring.py"),
+    *("bundle", "converting.py", "generation.py", "inputs.py", "latency", "measuring"),
     *("onnx_check.py", "parity/noise.py", "pipeline.py", "reference.py", "shapes"),
     *("tensors.py", "texts.py"),
 )
