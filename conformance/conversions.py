@@ -119,10 +119,13 @@ class Conversions:
         converted, base = self.obtain(replace(located, case=located.case.base))
         if base is None:
             return converted, None
-        lasting = located.case.entry.source.is_pinned
+        entry = located.case.entry
+        lasting = entry.source.is_pinned
         return self._stored(
             located,
-            lambda: variant_key(base.path.name, base.manifest.model_digest, variant),
+            lambda: variant_key(
+                base.path.name, base.manifest.model_digest, variant, entry, located.zoo_dir
+            ),
             lambda out: _not_before(
                 Stage.OPTIMIZE, self._tasks.vary(located, base, out, lasting=lasting)
             ),

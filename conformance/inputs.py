@@ -15,8 +15,10 @@ from conformance.sources.factory import load_reference
 from conformance.sources.local import input_path
 from conformance.tensors import Arrays
 
-#: Far enough from the seeds of the input sets themselves, which count up from the run's.
+#: Far enough from the seeds of the input sets themselves, which count up from the run's, and
+#: from each other.
 _FURTHER = 1_000_000
+_CALIBRATION = 2_000_000
 
 
 def input_sets(entry: ZooEntry, zoo_dir: Path, seed: int) -> list[Arrays]:
@@ -61,6 +63,40 @@ def further_sets(entry: ZooEntry, zoo_dir: Path, seed: int, count: int) -> list[
         return []
     made = [_from_factory(inputs.factory, dict(inputs.args), zoo_dir, other) for other in seeds]
     return [sets[0] for sets in made if sets]
+
+
+def calibration_draws(entry: ZooEntry, zoo_dir: Path, seed: int) -> list[Arrays]:
+    """Input sets for calibration as the entry asks for them; none where its inputs are files.
+
+    Drawn ones take all sizes of the entry's own sets by turns. They may hold what is judged: a
+    factory is free to give the same rows for every seed.
+
+    Args:
+        entry: whose ``calibration`` says where they come from.
+        zoo_dir: folder of the zoo file.
+        seed: of the run; the seeds used here are used nowhere else.
+
+    Raises:
+        InputsError: when they cannot be made, or lie outside the zoo's folder.
+    """
+    asked, inputs = entry.calibration, entry.inputs
+    seeds = [seed + _CALIBRATION + number for number in range(asked.sets)]
+    if asked.files is not None:
+        return [_from_file(input_path(name, zoo_dir)) for name in asked.files]
+    if asked.factory is not None:
+        return _from_factory(asked.factory, dict(asked.args), zoo_dir, seeds[0])
+    if inputs.spec is not None:
+        sizes = inputs.sets or ({},)
+        return [
+            generate(inputs.spec, sizes[number % len(sizes)], other)
+            for number, other in enumerate(seeds)
+        ]
+    drawn: list[Arrays] = []
+    for other in seeds if inputs.factory is not None else ():
+        drawn += _from_factory(inputs.factory or "", dict(inputs.args), zoo_dir, other)
+        if len(drawn) >= asked.sets:
+            break
+    return drawn[: asked.sets]
 
 
 def generate(spec: Mapping[str, TensorSpec], sizes: Mapping[str, int], seed: int) -> Arrays:

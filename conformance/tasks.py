@@ -82,6 +82,8 @@ class Tasks:
             "base": str(base.path),
             "lasting": lasting,
             "out": str(out),
+            "zoo_dir": str(located.zoo_dir),
+            "seed": self._settings.seed,
         }
         preload = (*_RUNTIME_PRELOAD, "conformance.varying")
         return self._run("varying:vary", located, located.case.key, payload, preload)

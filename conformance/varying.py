@@ -22,8 +22,16 @@ from conformance.bundle import (
     read_bundle,
     write_manifest,
 )
+from conformance.calibration import CalibrationData, calibration_data
 from conformance.derived import derived_manifest
-from conformance.errors import CheckError, CorruptBundle, NothingChanged, UnusedInput, VariantError
+from conformance.errors import (
+    CheckError,
+    CorruptBundle,
+    InputsError,
+    NothingChanged,
+    UnusedInput,
+    VariantError,
+)
 from conformance.evidence import Derivation
 from conformance.execution.progress import Progress
 from conformance.machine import hardware_class
@@ -39,6 +47,11 @@ from conformance.variants.optimized import model_type_of
 
 def vary(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Make a case's variant of the bundle ``payload["base"]``, as a bundle in ``payload["out"]``.
+
+    Args:
+        payload: ``case``, ``base``, ``lasting``, ``out``; ``zoo_dir`` and ``seed``, by which
+            calibration data are drawn.
+        progress: told each stage.
 
     Raises:
         VariantError: when the tool fails, or its model is not the base's any more.
@@ -57,18 +70,19 @@ def vary(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
             "it would be of one component, and the texts are of all: leave 'variants' or "
             "'generation' out of the entry"
         )
+    calibration = _calibration(case.variant, base, payload)
     model_type = model_type_of(base.manifest.architecture)
     started = time.perf_counter()
     how = derive(
         case.variant,
-        Base(base.model_path, [data_set.inputs for data_set in data_sets], model_type),
+        Base(base.model_path, calibration.sets if calibration else (), model_type),
         out / MODEL,
     )
     seconds = time.perf_counter() - started
     nodes = _checked(out / MODEL, base, data_sets[0])
     changed = _really_changed(case.variant, base, out / MODEL)
     told = Derivation(
-        how=how,
+        how=how if calibration is None else f"{how} ({calibration.told})",
         seconds=round(seconds, 6),
         base_size_bytes=base.manifest.size_bytes,
         base_nodes=base.manifest.nodes,
@@ -87,6 +101,20 @@ def vary(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         speedups = against_base(base.model_path, out / MODEL, entry.providers, data_sets[0].inputs)
     write_manifest(out, replace(manifest, derivation=replace(told, speedups=speedups)))
     return {}
+
+
+def _calibration(variant: str, base: Bundle, payload: Mapping[str, Any]) -> CalibrationData | None:
+    """What a variant's ranges are measured on; None where it has none.
+
+    Raises:
+        VariantError: when there are no such data.
+    """
+    if not VARIANTS[variant].calibrated:
+        return None
+    try:
+        return calibration_data(base, Path(payload["zoo_dir"]), payload["seed"])
+    except InputsError as error:
+        raise VariantError(f"its calibration data cannot be had: {error}") from error
 
 
 def _checked(model: Path, base: Bundle, traced: DataSet) -> int:

@@ -60,7 +60,7 @@ def _told(manifest: BundleManifest) -> dict[str, Any]:
     """
     plain = to_json(manifest)
     entry = plain["case"]["entry"]
-    for part in (entry["source"], entry["inputs"]):
+    for part in (entry["source"], entry["inputs"], entry["calibration"]):
         part |= {key: hide_secrets_in(part[key]) for key in ("args", "config") if key in part}
     for key in ("conversion", "constant_outputs"):
         entry[key] = hide_secrets_in(entry[key])

@@ -10,13 +10,14 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from pydantic import JsonValue
 
 import conformance
 from conformance.entry import ZooEntry
 from conformance.machine import hardware_class
 from conformance.model import Case, FrameworkInfo
 from conformance.requirements import installed_version
-from conformance.sources.local import local_files
+from conformance.sources.local import input_path, local_files
 from conformance.variants import Variant
 
 #: Entry fields that change what a conversion produces; the others only judge it.
@@ -29,7 +30,10 @@ ENGINE = (
     *("tensors.py", "texts.py"),
 )
 #: The code that makes a variant of a bundle; what the bundle holds is in its own key.
-_VARYING = ("bundle", "derived.py", "onnx_check.py", "variants", "varying.py")
+_VARYING = (
+    *("bundle", "calibration.py", "derived.py", "inputs.py", "onnx_check.py", "variants"),
+    "varying.py",
+)
 #: The code that brings the model of a bundle to another opset.
 _OPSET = ("bundle", "derived.py", "onnx_check.py", "onnx_files.py", "opset_conversion.py")
 
@@ -63,14 +67,17 @@ def bundle_key(case: Case, info: FrameworkInfo, zoo_dir: Path, seed: int) -> str
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def variant_key(base: str, base_digest: str, variant: Variant) -> str:
+def variant_key(
+    base: str, base_digest: str, variant: Variant, entry: ZooEntry, zoo_dir: Path
+) -> str:
     """SHA-256 over everything that decides what becomes of a bundle as a variant.
 
     That is the base's key and the digest of its model, the variant with its parameters, the
-    code that makes it, the versions of the packages that take part and, where it matters,
-    the class of the hardware.
+    code that makes it, the versions of the packages that take part and, where they matter,
+    the calibration data and the class of the hardware.
 
     Raises:
+        InputsError: when the calibration names files that are not the zoo folder's own.
         OSError: when a file cannot be read.
     """
     package = Path(conformance.__file__).parent
@@ -80,6 +87,7 @@ def variant_key(base: str, base_digest: str, variant: Variant) -> str:
         "code": [[name, _tree_digest(package / name)] for name in _VARYING],
         "versions": versions_of((*variant.distributions, "numpy", "onnx", "onnxruntime")),
         "hardware": hardware_class() if variant.by_hardware else None,
+        "calibration": _calibration(entry, zoo_dir) if variant.calibrated else None,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -103,6 +111,15 @@ def opset_key(base: str, base_digest: str, opset: int) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def _calibration(entry: ZooEntry, zoo_dir: Path) -> list[JsonValue]:
+    """What decides which data ranges are measured on, beyond what is in the base's key."""
+    asked = entry.calibration
+    files = [input_path(name, zoo_dir) for name in asked.files or ()]
+    files += _imported(asked.factory, zoo_dir) if asked.factory else []
+    digests: list[JsonValue] = [[path.name, _tree_digest(path)] for path in files]
+    return [asked.model_dump(mode="json"), digests]
+
+
 def versions_of(distributions: tuple[str, ...]) -> dict[str, str | None]:
     """Installed version by distribution name, None where it is not installed."""
     return {name: installed_version(name) for name in distributions}
@@ -118,14 +135,20 @@ def _code_files(entry: ZooEntry, zoo_dir: Path) -> list[Path]:
     package = Path(conformance.__file__).parent
     files = [package / name for name in ENGINE]
     for reference in _references(entry):
-        top_level = reference.partition(":")[0].partition(".")[0]
-        spec = PathFinder.find_spec(top_level, [str(zoo_dir)]) or PathFinder.find_spec(top_level)
-        if spec is not None and spec.origin is not None:
-            origin = Path(spec.origin)
-            files.append(origin.parent if origin.name == "__init__.py" else origin)
-        elif spec is not None:
-            files += [Path(location) for location in spec.submodule_search_locations or ()]
+        files += _imported(reference, zoo_dir)
     return files
+
+
+def _imported(reference: str, zoo_dir: Path) -> list[Path]:
+    """The files of the top-level package that ``pkg.module:name`` is imported from."""
+    top_level = reference.partition(":")[0].partition(".")[0]
+    spec = PathFinder.find_spec(top_level, [str(zoo_dir)]) or PathFinder.find_spec(top_level)
+    if spec is None:
+        return []
+    if spec.origin is None:
+        return [Path(location) for location in spec.submodule_search_locations or ()]
+    origin = Path(spec.origin)
+    return [origin.parent if origin.name == "__init__.py" else origin]
 
 
 def _references(entry: ZooEntry) -> Iterator[str]:

@@ -5,7 +5,7 @@ values that the pipeline reads. Reading files, positions in them, defaults and i
 are the business of :mod:`conformance.zoo`.
 """
 
-from conformance.entry.inputs import Dtype, Inputs, TensorSpec
+from conformance.entry.inputs import Calibration, Dtype, Inputs, TensorSpec
 from conformance.entry.source import Source, SourceKind
 from conformance.entry.strict import Conversion, Strict, check_reference
 from conformance.entry.terms import Budget, Expectation, Latency, Mutation, StageName, Tolerance
@@ -13,6 +13,7 @@ from conformance.entry.zoo_entry import ZooEntry
 
 __all__ = [
     "Budget",
+    "Calibration",
     "Conversion",
     "Dtype",
     "Expectation",

@@ -59,6 +59,38 @@ class TensorSpec(Strict):
         return self
 
 
+class Calibration(Strict):
+    """What the ranges of static quantization are measured on; never what a variant is judged on."""
+
+    sets: Annotated[int, Field(ge=1, le=1000)] = 32
+    """Input sets that are drawn for it as the entry's own are, by seeds of their own."""
+    factory: str | None = None
+    """A Python function as that of ``inputs``, whose sets are taken instead: of training data,
+    say."""
+    args: dict[str, JsonValue] = {}
+    """Keyword arguments for the factory."""
+    files: tuple[str, ...] | None = None
+    """``.npz`` files as those of ``inputs``, which are read instead."""
+
+    @field_validator("files")
+    @classmethod
+    def _stay(cls, files: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for file in files or ():
+            check_path(file)
+        return files
+
+    @model_validator(mode="after")
+    def _from_one(self) -> Self:
+        given = [name for name in ("sets", "factory", "files") if self._differs(name)]
+        if len(given) > 1:
+            raise ValueError(f"goes by one of sets, factory, files; found {' and '.join(given)}")
+        if self.factory is not None:
+            check_reference(self.factory)
+        elif self.args:
+            raise ValueError("'args' goes with 'factory'")
+        return self
+
+
 class Inputs(Strict):
     """The input sets: the first is the one traced, the others vary every dynamic axis."""
 

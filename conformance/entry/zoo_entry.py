@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from conformance import opsets as opset_ranges
-from conformance.entry.inputs import Inputs
+from conformance.entry.inputs import Calibration, Inputs
 from conformance.entry.source import Source
 from conformance.entry.strict import Strict
 from conformance.entry.terms import Budget, Expectation, Latency, Mutation, Tolerance
@@ -43,6 +43,8 @@ class ZooEntry(Strict):
     """Forms of the converted model to check; all others are made from ``fp32``."""
     budgets: dict[str, Budget] = {}
     """What lossy variants may lose, by their names, where the defaults do not fit."""
+    calibration: Calibration = Calibration()
+    """What static quantization measures its ranges on."""
     providers: Annotated[tuple[str, ...], Field(min_length=1)] = ("cpu",)
     """Execution providers to run on."""
     provider_options: dict[str, dict[str, JsonValue]] = {}

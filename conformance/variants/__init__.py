@@ -38,6 +38,8 @@ class Variant:
     allowance: Allowance | None = None
     #: Whether what comes out depends on the instruction sets of the machine.
     by_hardware: bool = False
+    #: Whether ranges are measured on calibration data.
+    calibrated: bool = False
 
     @property
     def lossy(self) -> bool:
@@ -58,7 +60,13 @@ VARIANTS: dict[str, Variant] = {
         Variant("fp16", _ORT, allowance=Allowance(50.0, 0.99)),
         Variant("bf16", ("ml-dtypes",), allowance=Allowance(30.0, 0.95)),
         Variant("int8-dynamic", _ORT, allowance=Allowance(20.0, 0.9), by_hardware=True),
-        Variant("int8-static", _ORT, allowance=Allowance(20.0, 0.9), by_hardware=True),
+        Variant(
+            "int8-static",
+            _ORT,
+            allowance=Allowance(20.0, 0.9),
+            by_hardware=True,
+            calibrated=True,
+        ),
         Variant(
             "int4",
             (*_ORT, "onnx-ir", "ml-dtypes"),

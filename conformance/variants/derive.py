@@ -18,8 +18,8 @@ class Base:
 
     #: The converted model, in float32.
     model: Path
-    #: Input sets of the entry: what static quantization is calibrated with.
-    inputs: Sequence[Mapping[str, np.ndarray]]
+    #: Input sets that static quantization is calibrated with; none where it is not asked for.
+    calibration: Sequence[Mapping[str, np.ndarray]]
     #: What transformer fusions know the architecture by; ``None`` where they don't.
     model_type: str | None
 
@@ -34,7 +34,7 @@ MAKERS: dict[str, Maker] = {
     "fp16": lambda base, out: reduced.to_float16(base.model, out),
     "bf16": lambda base, out: reduced.to_bfloat16(base.model, out),
     "int8-dynamic": lambda base, out: quantized.dynamic(base.model, out),
-    "int8-static": lambda base, out: quantized.static(base.model, out, base.inputs),
+    "int8-static": lambda base, out: quantized.static(base.model, out, base.calibration),
     "int4": lambda base, out: quantized.weight_only(base.model, out),
 }
 

@@ -49,7 +49,8 @@ def static(model: Path, out: Path, inputs: Sequence[Mapping[str, np.ndarray]]) -
     Args:
         model: the base.
         out: the file to write.
-        inputs: input sets on which the ranges of the activations are measured.
+        inputs: input sets on which the ranges of the activations are measured; other ones than
+            those that the variant is judged on.
     """
     import onnxruntime
     from onnxruntime.quantization import (
@@ -75,7 +76,8 @@ def static(model: Path, out: Path, inputs: Sequence[Mapping[str, np.ndarray]]) -
         )
     return (
         f"onnxruntime {onnxruntime.__version__}'s quantize_static (QDQ): weights in int8 per "
-        f"channel, activations in uint8 by the smallest and largest of {len(inputs)} input sets"
+        f"channel, activations in uint8 by the smallest and largest of {len(inputs)} calibration "
+        "sets"
     )
 
 

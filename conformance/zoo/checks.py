@@ -43,6 +43,7 @@ def check_names(entry: Node, frameworks: Mapping[str, FrameworkInfo], *, whole: 
             tail = choices(variant.value, VARIANTS)
             yield variant.at, f"unknown variant {quote(variant.value)}{tail}"
     yield from _check_budgets(entry, whole=whole)
+    yield from _check_calibration(entry, whole=whole)
     for provider in _list(entry, "providers"):
         if isinstance(provider.value, str) and provider.value not in PROVIDERS:
             tail = choices(provider.value, PROVIDERS)
@@ -97,6 +98,16 @@ def _check_budgets(entry: Node, *, whole: bool) -> Flaws:
             yield budget.at, f"{name} may lose nothing: it is held to the entry's 'tolerance'"
         elif whole and name not in asked:
             yield budget.at, f"budget of {name}, which is not among the entry's 'variants'"
+
+
+def _check_calibration(entry: Node, *, whole: bool) -> Flaws:
+    """Calibration data of an entry that asks for nothing that is calibrated."""
+    given = entry.children.get("calibration")
+    calibrated = [name for name, variant in VARIANTS.items() if variant.calibrated]
+    asked = [variant.value for variant in _list(entry, "variants")]
+    if whole and given is not None and not set(asked).intersection(calibrated):
+        names = " or ".join(calibrated)
+        yield given.at, f"calibration data, but {names} is not among the entry's 'variants'"
 
 
 def _check_framework(entry: Node, frameworks: Mapping[str, FrameworkInfo], *, whole: bool) -> Flaws:

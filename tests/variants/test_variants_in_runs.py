@@ -116,19 +116,23 @@ def test_a_known_failure_may_concern_one_variant_alone(make_engine):
 def test_the_key_of_a_variant_holds_what_decides_it(monkeypatch):
     """Base, variant, parameters and hardware, the last only where it makes a difference."""
     int8, slim = VARIANTS["int8-dynamic"], VARIANTS["optimized-ort"]
+
+    def key(base, digest, variant):
+        return variant_key(base, digest, variant, LOSSY.case.entry, LOSSY.zoo_dir)
+
     keys = [
-        variant_key("a", "b", int8),
-        variant_key("c", "b", int8),
-        variant_key("a", "d", int8),
-        variant_key("a", "b", VARIANTS["int8-static"]),
-        variant_key("a", "b", replace(int8, parameters={"block_size": 16})),
-        variant_key("a", "b", replace(int8, distributions=("pytest",))),
-        variant_key("a", "b", slim),
+        key("a", "b", int8),
+        key("c", "b", int8),
+        key("a", "d", int8),
+        key("a", "b", VARIANTS["int8-static"]),
+        key("a", "b", replace(int8, parameters={"block_size": 16})),
+        key("a", "b", replace(int8, distributions=("pytest",))),
+        key("a", "b", slim),
     ]
     monkeypatch.setattr("conformance.cache.key.hardware_class", lambda: "another-cpu")
-    keys.append(variant_key("a", "b", int8))
+    keys.append(key("a", "b", int8))
     assert len(set(keys)) == len(keys)
-    assert variant_key("a", "b", slim) == keys[6]
+    assert key("a", "b", slim) == keys[6]
 
 
 def test_a_variant_over_its_budget_leaves_a_script_that_shows_it(make_engine, tmp_path):

@@ -50,6 +50,8 @@ def make_variant(name, base, out, case=None):
         "base": str(base),
         "lasting": True,
         "out": str(out),
+        "zoo_dir": str(case.zoo_dir),
+        "seed": 0,
     }
     vary(payload, progress(out.parent))
     return out

@@ -60,6 +60,12 @@ WRONG_VALUES = {
     "budgets: {optimized-ort: {min_snr_db: 9, reason: x}}": (
         "6:30: optimized-ort may lose nothing: it is held to the entry's 'tolerance'"
     ),
+    "calibration: {sets: 4}": (
+        "6:18: calibration data, but int8-static is not among the entry's 'variants'"
+    ),
+    "variants: [int8-static]\n    calibration: {sets: 4, files: [a.npz]}": (
+        "7:18: calibration: goes by one of sets, factory, files; found sets and files"
+    ),
     "budgets: {fp16: {min_snr_db: 9, reason: x}}": (
         "6:21: budget of fp16, which is not among the entry's 'variants'"
     ),
