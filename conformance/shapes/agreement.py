@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ import numpy as np
 from conformance.bundle import Bundle, DataSet, ProbeInfo
 from conformance.errors import SessionError
 from conformance.evidence import PaddingCheck
+from conformance.parity.budget import PROBE_FACTOR
 from conformance.parity.terms import Terms
 from conformance.parity.tolerance import limit_for, rounding_noise
 from conformance.shapes.padding import real_positions
@@ -18,7 +20,10 @@ from conformance.tensors import Arrays
 
 #: The padded and the unpadded answer may each err by the limit, one up and one down.
 _BOTH_ERR = 2.0
-_LOSSY = "how a lossy variant rounds a row depends on what else is in its batch"
+_NO_SHARE = "of a lossy variant's few labels in a row, no share can be asked for"
+
+#: Disagreement of two answers over what is accepted.
+Measure = Callable[[np.ndarray, np.ndarray], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ def padding_checks(
         padded: data set 0, from which the rows are, and the ONNX model's answer to it.
         run: the ONNX model; raises SessionError.
         terms: by which the outputs are judged.
-        limits: output name to an error that the data sets are granted, at the least.
+        limits: output name to an error that one small answer is granted, at the least.
 
     Raises:
         CorruptBundle: when a probe cannot be read.
@@ -55,10 +60,6 @@ def padding_checks(
     for info in bundle.manifest.probes:
         if info.kind == "unpadded" and info.mask is not None:
             by_mask.setdefault(info.mask, []).append(info)
-    if terms.budget is not None:
-        return [
-            PaddingCheck(mask, infos[0].axis, 0, skipped=_LOSSY) for mask, infos in by_mask.items()
-        ]
     checks = []
     for mask, infos in by_mask.items():
         pooled: list[_Compared] = []
@@ -73,7 +74,9 @@ def padding_checks(
             except SessionError as error:
                 problem = f"row {info.row} is refused without it: {error}"
                 continue
-            pooled += _compare_row(info, padded, (probe, got), partial(_accepted, terms, limits))
+            pooled += _compare_row(info, padded, (probe, got), partial(_measure, terms, limits))
+            if not pooled and terms.budget is not None:
+                skipped = _NO_SHARE
         checks.append(_check(mask, infos[0].axis, pooled, skipped, problem))
     return checks
 
@@ -107,7 +110,7 @@ def _compare_row(
     info: ProbeInfo,
     padded: tuple[DataSet, Arrays],
     unpadded: tuple[DataSet, Arrays],
-    accepted_of: Callable[[str, DataSet], np.ndarray | None],
+    measure_of: Callable[[str, DataSet], Measure | None],
 ) -> Iterator[_Compared]:
     """The outputs of one row that can be compared with themselves."""
     before, row = padded[0], info.row or 0
@@ -117,14 +120,16 @@ def _compare_row(
         within = view.of(before.outputs[name], alone.shape)
         if within is None or not alone.size:
             continue
-        accepted = accepted_of(name, unpadded[0])
+        measure = measure_of(name, unpadded[0])
+        if measure is None:
+            continue
         got, got_alone = padded[1].get(name), unpadded[1].get(name)
         actual = float("inf")
         if got is not None and got_alone is not None and got_alone.shape == alone.shape:
             got_within = view.of(got, alone.shape)
             if got_within is not None:
-                actual = _disagreement(got_within, got_alone, accepted)
-        yield _Compared(name, row, _disagreement(within, alone, accepted), actual)
+                actual = measure(got_within, got_alone)
+        yield _Compared(name, row, measure(within, alone), actual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +162,30 @@ class _View:
         return part
 
 
-def _accepted(
+def _measure(
     terms: Terms, limits: Mapping[str, float], name: str, probe: DataSet
-) -> np.ndarray | None:
-    """What two right answers may be apart, element by element; None where they must be equal."""
+) -> Measure | None:
+    """How far two right answers of an output may be apart; None where that cannot be said.
+
+    Of lossy variants it is the root mean square of the difference, held against what the budget
+    accepts of both: how they round a row depends on what else is in its batch, and two errors
+    that know nothing of each other add up by their squares.
+    """
     source = probe.outputs[name]
-    if source.dtype.kind != "f":
+    floats = source.dtype.kind == "f"
+    if terms.budget is None:
+        return partial(_largest, accepted=_accepted(terms, limits, name, probe) if floats else None)
+    if not floats:
         return None
+    reference = (probe.outputs_fp64 or probe.outputs)[name].astype(np.float64)
+    own = _rms(reference) * 10 ** (-terms.budget.min_snr_db / 20)
+    accepted = max(own, limits.get(name, 0.0) / PROBE_FACTOR)
+    return partial(_mean, accepted=math.sqrt(2) * accepted)
+
+
+def _accepted(terms: Terms, limits: Mapping[str, float], name: str, probe: DataSet) -> np.ndarray:
+    """What two right answers may be apart, element by element."""
+    source = probe.outputs[name]
     fp64 = probe.outputs_fp64[name] if probe.outputs_fp64 is not None else None
     reference = source.astype(np.float64) if fp64 is None else fp64
     if not (np.isfinite(source).all() and np.isfinite(reference).all()):
@@ -176,7 +198,7 @@ def _accepted(
     return _BOTH_ERR * np.broadcast_to(accepted, reference.shape)
 
 
-def _disagreement(a: np.ndarray, b: np.ndarray, accepted: np.ndarray | None) -> float:
+def _largest(a: np.ndarray, b: np.ndarray, accepted: np.ndarray | None) -> float:
     """Largest difference over what is accepted: infinite where either has no answer."""
     if accepted is None:
         return 0.0 if np.array_equal(a, b) else float("inf")
@@ -186,3 +208,15 @@ def _disagreement(a: np.ndarray, b: np.ndarray, accepted: np.ndarray | None) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.where(difference == 0, 0.0, difference / accepted)
     return float(np.max(ratios))
+
+
+def _mean(a: np.ndarray, b: np.ndarray, accepted: float) -> float:
+    """Root mean square of the difference over what is accepted; infinite where there is none."""
+    difference = _rms(a.astype(np.float64) - b)
+    if difference == 0:
+        return 0.0
+    return difference / accepted if accepted and np.isfinite(difference) else float("inf")
+
+
+def _rms(array: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(array))))

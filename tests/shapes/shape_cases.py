@@ -63,7 +63,7 @@ def in_float64(source):
     )
 
 
-def tried(folder, inputs, source, model, *, sets=None, margins=None, **more):
+def tried(folder, inputs, source, model, *, sets=None, margins=None, budget=None, **more):
     """Everything that is found out about a model at other shapes.
 
     Args:
@@ -74,6 +74,7 @@ def tried(folder, inputs, source, model, *, sets=None, margins=None, **more):
             NumPy function.
         sets: the input sets, where the entry cannot make them.
         margins: of data set 0.
+        budget: of a lossy variant.
         more: further keys of the entry.
     """
     entry = entry_of(inputs, **more)
@@ -89,7 +90,7 @@ def tried(folder, inputs, source, model, *, sets=None, margins=None, **more):
     bundle = Bundle(folder, manifest(entry, data_sets, tuple(infos)))
     run = model if callable(model) else _session(folder, entry, data_sets[0], model)
     found = [run(feeds) for feeds in sets]
-    terms = Terms(Tolerance())
+    terms = Terms(Tolerance(), budget=budget)
     report = compare(data_sets, found, terms)
     return generalization(bundle, (data_sets[0], found[0]), run, terms, report)
 

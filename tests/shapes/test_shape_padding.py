@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from shape_cases import SENTENCES, tried
 
+from conformance.variants import Allowance
+
 MEAN = [
     ("Unsqueeze", ["mask", "last"], ["m"], {}),
     ("Mul", ["x", "m"], ["xm"], {}),
@@ -123,3 +125,41 @@ def test_an_output_that_depends_on_padding_does_not_hide_the_others(tmp_path, ou
 
     (check,) = tried(tmp_path, SENTENCES, source, model).padding
     assert bool(check.problem) == (output == "y")
+
+
+INT8 = Allowance(20.0, 0.9)
+
+
+def rounded(feeds):
+    """As a quantizer by the range of each run: what a row becomes depends on its batch."""
+    step = np.abs(feeds["x"]).max(initial=1.0) / 64
+    return masked_mean({"x": np.round(feeds["x"] / step) * step, "mask": feeds["mask"]})
+
+
+def test_a_lossy_variant_may_differ_with_padding_as_far_as_its_budget(tmp_path):
+    """Far beyond rounding noise, and within what two answers may lose."""
+    exact = tried(tmp_path / "exact", SENTENCES, masked_mean, rounded)
+    assert exact.padding[0].problem
+    (check,) = tried(tmp_path / "lossy", SENTENCES, masked_mean, rounded, budget=INT8).padding
+    assert (check.rows, check.skipped, check.problem) == (2, None, None)
+    assert 0 < check.ratio < 1
+
+
+def test_a_lossy_variant_that_ignores_the_mask_is_caught(tmp_path):
+    """Padding that counts costs more than any budget: no lossy variant is excused from it."""
+    for folder, min_snr_db in (("int8", 20.0), ("int4", 10.0)):
+        budget = Allowance(min_snr_db, 0.9)
+        found = tried(tmp_path / folder, SENTENCES, masked_mean, plain_mean, budget=budget)
+        assert found.padding[0].ratio > 1
+        assert "differs with and without it" in found.padding[0].problem
+
+
+def test_labels_of_a_lossy_variant_are_not_asked_for_and_that_is_told(tmp_path):
+    """Of one label in a row no share can be taken; the report says so."""
+
+    def label(feeds):
+        return {"y": masked_mean(feeds)["y"].argmax(axis=1)}
+
+    (check,) = tried(tmp_path, SENTENCES, label, label, budget=INT8).padding
+    assert check.rows == 0
+    assert "no share can be asked for" in check.skipped
