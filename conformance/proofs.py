@@ -48,11 +48,10 @@ class Proofs:
             return Proof(None, None, completed.failure)
         report = from_json(ParityReport, completed.value["parity"])
         proof = Proof(report, completed.value["placement"], parity_failure(report))
-        if is_lossy(located.case.variant):
-            # what a budget accepts is no error to look for, and dwarfs what a mutant changes
-            return proof
         if proof.failure is None and self._settings.mutants:
             proof = self._mutated(proof, located, bundle, provider)
+        if is_lossy(located.case.variant):
+            return proof
         if self._settings.explain or self._is_news(located.case.entry, ref, proof.failure):
             proof = self._explained(proof, located, bundle, provider)
         return proof

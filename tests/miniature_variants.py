@@ -92,3 +92,36 @@ class Scaled(Honest):
             outputs={"y": ("FLOAT", ["batch", 2])},
             weights={"b": model.bias},
         )
+
+
+class Summed(Layered):
+    """Honest, with an answer that each of its eight layers has little to do with: their sum."""
+
+    def load(self, job):
+        rng = np.random.default_rng(4)
+        return [rng.normal(size=(32, 10)).astype("f4") / 8 for _ in range(8)]
+
+    def bind(self, model, feeds):
+        return lambda: sum(feeds["x"] @ weight for weight in model)
+
+    def outputs(self, model, result):
+        return {"logits": result}
+
+    @contextmanager
+    def in_float64(self, model):
+        yield [weight.astype("f8") for weight in model]
+
+    def export(self, model, job, feeds, path):
+        from onnx import helper
+
+        weights = {f"w{number}": weight for number, weight in enumerate(model)}
+        nodes = [helper.make_node("MatMul", ["x", name], [f"m_{name}"]) for name in weights]
+        nodes.append(helper.make_node("Sum", [f"m_{name}" for name in weights], ["logits"]))
+        save_graph(
+            path,
+            job,
+            nodes,
+            inputs={"x": ("FLOAT", ["batch", 32])},
+            outputs={"logits": ("FLOAT", ["batch", 10])},
+            weights=weights,
+        )

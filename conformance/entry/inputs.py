@@ -62,8 +62,9 @@ class TensorSpec(Strict):
 class Calibration(Strict):
     """What the ranges of static quantization are measured on; never what a variant is judged on."""
 
-    sets: Annotated[int, Field(ge=1, le=1000)] = 32
-    """Input sets that are drawn for it as the entry's own are, by seeds of their own."""
+    sets: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Input sets that are drawn for it as the entry's own are, by seeds of their own; 32 where
+    nothing else is given."""
     factory: str | None = None
     """A Python function as that of ``inputs``, whose sets are taken instead: of training data,
     say."""

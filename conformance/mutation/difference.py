@@ -10,6 +10,7 @@ import numpy as np
 from conformance.bundle import DataSet
 from conformance.entry import Tolerance
 from conformance.evidence import OutputParity, ParityReport
+from conformance.parity.budget import RULE
 from conformance.parity.tolerance import limit_for
 from conformance.tensors import Arrays
 
@@ -23,6 +24,8 @@ class Accepted:
     absolute: float = 0.0
     #: Of each element's own magnitude.
     of_element: float = 0.0
+    #: Whether it is the root mean square over all elements that is accepted, as by a budget.
+    of_mean: bool = False
 
     def errors(self, expected: np.ndarray, scale: float) -> np.ndarray:
         """The accepted error of each element of ``expected``."""
@@ -68,7 +71,8 @@ def _accepted(output: OutputParity, data_sets: Sequence[DataSet], tolerance: Tol
         ).accepted
         return Accepted(absolute=float(at_zero), of_element=float(at_one - at_zero))
     scale = max((float(np.abs(array).max()) for array in arrays if array.size), default=0.0)
-    return Accepted(of_scale=output.limit / scale if output.limit and scale else 0.0)
+    share = output.limit / scale if output.limit and scale else 0.0
+    return Accepted(of_scale=share, of_mean=output.rule == RULE)
 
 
 def largest_difference(
@@ -101,9 +105,9 @@ def _difference(
     finite = expected[np.isfinite(expected)].astype(np.float64)
     scale = float(np.abs(finite).max())
     error = np.abs(want - got)
+    relative = float(error.max() / scale) if scale else float("inf")
+    if accepted.of_mean:
+        error = np.sqrt(np.sum(np.square(error), keepdims=True) / expected.size)
+        want = np.zeros(1)
     with np.errstate(divide="ignore"):
-        return Difference(
-            name,
-            relative=float(error.max() / scale) if scale else float("inf"),
-            share=float((error / accepted.errors(want, scale)).max()),
-        )
+        return Difference(name, relative, float((error / accepted.errors(want, scale)).max()))

@@ -25,7 +25,7 @@ from conformance.model import Stage, to_json
 from conformance.mutation.bench import Bench
 from conformance.mutation.difference import accepted_errors
 from conformance.mutation.observe import Observer
-from conformance.mutation.operators import draw
+from conformance.mutation.operators import COARSE_OPERATORS, OPERATORS, draw
 from conformance.mutation.probes import probes
 from conformance.mutation.subject import Subject
 from conformance.parity.compare import compare
@@ -111,7 +111,8 @@ class _Mutation:
         """Draw until enough mutants could be run, none are left, or time is up."""
         mutants: list[Mutant] = []
         refused = 0
-        for operator, site in draw(self._subject, self._seed):
+        operators = OPERATORS if self._terms.budget is None else COARSE_OPERATORS
+        for operator, site in draw(self._subject, self._seed, operators):
             tried = len(mutants) + refused
             if len(mutants) == wanted or tried == wanted * _ATTEMPTS_PER_MUTANT:
                 break

@@ -5,12 +5,12 @@ A new operator is one function that yields sites, and one line here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from conformance.mutation import attributes, classical, weights, wiring
+from conformance.mutation import attributes, classical, coarse, weights, wiring
 from conformance.mutation.subject import Site, Subject
 
 
@@ -43,9 +43,18 @@ OPERATORS = (
     Operator("exchange branches", classical.exchange_branches),
     Operator("reorder leaves", classical.reorder_leaves),
 )
+#: Of lossy variants, whose budgets accept what the others change.
+COARSE_OPERATORS = (
+    Operator("shuffle weight", coarse.shuffle_weight),
+    Operator("flatten weight", coarse.flatten_weight),
+    Operator("swap outputs", wiring.swap_outputs),
+    Operator("ignore input", wiring.ignore_input),
+)
 
 
-def draw(subject: Subject, seed: int) -> Iterator[tuple[Operator, Site]]:
+def draw(
+    subject: Subject, seed: int, operators: Sequence[Operator] = OPERATORS
+) -> Iterator[tuple[Operator, Site]]:
     """Every possible change once, in an order that the seed decides.
 
     The operators take turns, each with a site of its own drawn without replacement, so
@@ -53,7 +62,7 @@ def draw(subject: Subject, seed: int) -> Iterator[tuple[Operator, Site]]:
     """
     rng = np.random.default_rng(seed)
     queues = []
-    for operator in OPERATORS:
+    for operator in operators:
         sites = list(operator.sites(subject))
         if sites:
             queues.append((operator, [sites[i] for i in rng.permutation(len(sites))]))

@@ -53,12 +53,32 @@ def test_a_variant_is_three_tests_and_its_base_is_converted_once(make_engine):
     assert records[0].export.derivation.own_nodes == {"MatMulInteger": 2}
     assert records[0].export.derivation.hardware
     assert records[1].parity.outputs[0].rule == "budget"
-    # wrong models are told from right ones by rounding noise, which a budget is far beyond
-    assert records[1].mutation is None
+    # of wrong layers, not of small mistakes: those are the base's to find
+    mutants = records[1].mutation.mutants
+    assert len(mutants) == 3
+    assert {mutant.operator for mutant in mutants} <= {"shuffle weight", "flatten weight"}
+    assert {str(mutant.fate) for mutant in mutants} == {"killed"}
     base = located(ADAPTER, task=TASK)
     found = engine.run(base, ref(base, TestKind.EXPORT))
     assert found.export.bundle == records[0].export.derivation.base_bundle
     assert make_engine().run(LOSSY, ref(LOSSY, TestKind.EXPORT)).export.cached
+
+
+def test_a_budget_that_lets_wrong_layers_pass_is_vacuous(make_engine):
+    """Of eight layers that are added up, each may be another model's: 5 dB do not notice."""
+    adapter, variants = "miniature_variants:Summed", ["int8-dynamic"]
+    wide = {"int8-dynamic": {"min_snr_db": 5, "reason": "a liar's"}}
+    engine = make_engine(mutants=8)
+    case = located(adapter, "int8-dynamic", variants=variants, budgets=wide)
+    record = engine.run(case, ref(case, TestKind.PARITY))
+    assert record.verdict is Verdict.VACUOUS
+    assert record.mutation.score == "kills 0/8"
+    assert "misses 8 of 8 wrong models" in record.reason
+    assert "of its limit" in record.mutation.mutants[0].detail
+    # nothing but the budget was to blame
+    kept = located(adapter, "int8-dynamic", variants=variants)
+    record = make_engine(mutants=8).run(kept, ref(kept, TestKind.PARITY))
+    assert (record.verdict, record.mutation.score) == (Verdict.PASS, "kills 8/8")
 
 
 def test_a_base_that_cannot_be_converted_fails_once(make_engine):
