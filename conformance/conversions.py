@@ -52,6 +52,14 @@ class Conversions:
         except OSError:
             return None  # a cache that cannot be written lends nothing
 
+    def base_of(self, case: Case, bundle: Bundle) -> Bundle | None:
+        """The bundle that a variant's was made of, if it is still there; nothing is converted."""
+        known = self._bundles.get(case.base.key)
+        derivation = bundle.manifest.derivation
+        if known is not None or derivation is None or derivation.base_bundle is None:
+            return known
+        return self.former(derivation.base_bundle)
+
     def info(self, entry: ZooEntry) -> FrameworkInfo:
         """What is known of an entry's framework; nothing of ``pkg.module:Adapter``."""
         known = self._frameworks.get(entry.framework)

@@ -87,7 +87,7 @@ class Engine:
         self._tasks = Tasks(settings, executor)
         self._outcomes = Outcomes(settings.of_the_run / "outcomes")
         self._conversions = Conversions(settings, self._tasks, frameworks, self._outcomes)
-        self._proofs = Proofs(settings, self._tasks, self._conversions.info, self._outcomes)
+        self._proofs = Proofs(settings, self._tasks, self._conversions, self._outcomes)
 
     def run(self, located: LocatedCase, ref: TestRef) -> Record:
         """Run the test that ``ref`` names and return its record; never raises for a model."""

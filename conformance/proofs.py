@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from conformance.bundle import Bundle
 from conformance.entry import ZooEntry
 from conformance.evidence import Explanation, MutationReport, ParityReport
-from conformance.execution.contract import Failure, shorten
+from conformance.execution.contract import Completed, Failure, shorten
+from conformance.explain.lossy import not_explained
 from conformance.judging import judge_failure, parity_failure
-from conformance.model import FrameworkInfo, Stage, TestRef, Verdict, from_json
+from conformance.model import Case, FrameworkInfo, Stage, TestRef, Verdict, from_json
 from conformance.mutation import insensitive
 from conformance.outcomes import Outcomes, Proof
 from conformance.tasks import Settings, Tasks
 from conformance.variants import is_lossy
 from conformance.zoo import LocatedCase
+
+
+class Lookups(Protocol):
+    """What has to be known of a case beyond its bundle."""
+
+    def info(self, entry: ZooEntry) -> FrameworkInfo:
+        """What is known of an entry's framework."""
+
+    def base_of(self, case: Case, bundle: Bundle) -> Bundle | None:
+        """The bundle that a variant's was made of, if it is still there."""
 
 
 class Proofs:
@@ -25,12 +36,12 @@ class Proofs:
         self,
         settings: Settings,
         tasks: Tasks,
-        info: Callable[[ZooEntry], FrameworkInfo],
+        conversions: Lookups,
         outcomes: Outcomes,
     ) -> None:
         self._settings = settings
         self._tasks = tasks
-        self._info = info
+        self._conversions = conversions
         self._outcomes = outcomes
 
     def of(self, located: LocatedCase, bundle: Bundle, ref: TestRef, provider: str) -> Proof:
@@ -50,10 +61,10 @@ class Proofs:
         proof = Proof(report, completed.value["placement"], parity_failure(report))
         if proof.failure is None and self._settings.mutants:
             proof = self._mutated(proof, located, bundle, provider)
-        if is_lossy(located.case.variant):
-            return proof
         if self._settings.explain or self._is_news(located.case.entry, ref, proof.failure):
-            proof = self._explained(proof, located, bundle, provider)
+            lossy = is_lossy(located.case.variant)
+            explained = self._explained_by_base if lossy else self._explained
+            proof = explained(proof, located, bundle, provider)
         return proof
 
     def _mutated(self, proof: Proof, located: LocatedCase, bundle: Bundle, provider: str) -> Proof:
@@ -78,6 +89,20 @@ class Proofs:
         judged = judge_failure(entry, ref, failure, require=self._settings.require)
         return judged.verdict is Verdict.FAIL
 
+    def _explained_by_base(
+        self, proof: Proof, located: LocatedCase, bundle: Bundle, provider: str
+    ) -> Proof:
+        """Find where a lossy variant loses most: held against its base, tensor by tensor."""
+        base = self._conversions.base_of(located.case, bundle)
+        if base is None:
+            unknown = not_explained("the bundle of its fp32 base is not in the cache any more")
+            return replace(proof, explanation=unknown)
+        completed = self._tasks.explain_lossy(located, bundle, base, provider)
+        if completed.value is None:
+            return replace(proof, explanation=not_explained(_why(completed)))
+        explanation = from_json(Explanation, completed.value["explanation"])
+        return replace(proof, explanation=explanation)
+
     def _explained(
         self, proof: Proof, located: LocatedCase, bundle: Bundle, provider: str
     ) -> Proof:
@@ -85,13 +110,19 @@ class Proofs:
         folder = self._tasks.scratch("findings")
         completed = self._tasks.explain(located, bundle, provider, folder)
         if completed.value is not None and completed.value["explanation"]["guilty"] == "converter":
-            asked = self._tasks.activations(located, self._info(located.case.entry), folder)
+            asked = self._tasks.activations(
+                located, self._conversions.info(located.case.entry), folder
+            )
             known = folder / "activations.npz"
             if asked.value is not None and known.is_file():
                 completed = self._tasks.explain(located, bundle, provider, folder, known)
         if completed.value is None:
-            why = completed.failure.reason if completed.failure else "it ended without a result"
-            unknown = Explanation("", 0.0, (), None, f"not explained: {why}")
+            unknown = Explanation("", 0.0, (), None, f"not explained: {_why(completed)}")
             return replace(proof, explanation=unknown)
         explanation = from_json(Explanation, completed.value["explanation"])
         return replace(proof, explanation=explanation, findings=folder)
+
+
+def _why(completed: Completed) -> str:
+    """Why a piece of work has no result."""
+    return completed.failure.reason if completed.failure else "it ended without a result"

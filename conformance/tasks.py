@@ -158,6 +158,13 @@ class Tasks:
         more = {"out": str(out), "activations": known}
         return self._on(located, bundle, provider, "explain.explain:explain", more)
 
+    def explain_lossy(
+        self, located: LocatedCase, bundle: Bundle, base: Bundle, provider: str
+    ) -> Completed:
+        """Find where a lossy variant loses most against its base: ``explanation``."""
+        target = "explain.lossy:explain_lossy"
+        return self._on(located, bundle, provider, target, {"base": str(base.path)})
+
     def scratch(self, name: str) -> Path:
         """A new, empty folder that lives as long as the run."""
         self._runs += 1

@@ -17,7 +17,7 @@ from conformance.evidence import (
     ShapeOutcome,
     ShapeProbe,
 )
-from conformance.model import CaseResult
+from conformance.model import BASE, CaseResult
 from conformance.reporters.wording import count, fallback, two_digits
 
 
@@ -134,6 +134,11 @@ def decision_sentence(decision: DecisionParity) -> str:
 def divergence_sentences(found: Divergence) -> tuple[str, str]:
     """Between which executions a node differs, and whether the fault is its own."""
     trusted, suspect = found.between
+    if trusted == BASE:
+        own = "More of the noise is its own than it was given."
+        return f"between {trusted} and {suspect}", (
+            own if found.originates else "It was given more noise than it adds."
+        )
     role = (
         "It originates the error: fed the trusted inputs, it still errs."
         if found.originates

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from conformance.evidence import Divergence, Explanation, ReducedModel
+from conformance.model import BASE
 from conformance.reporters import blocks, findings, wording
 from conformance.reporters.blocks import Block, Parts, Text
 from conformance.reporters.links import safe_path
@@ -69,7 +70,7 @@ def _diverges(found: Divergence) -> Text:
     between, role = findings.divergence_sentences(found)
     by = "beyond comparison" if found.error is None else f"by {figure(found.error)}"
     text: Parts = [
-        "First diverging node: ",
+        "Node at which most is lost: " if found.between[0] == BASE else "First diverging node: ",
         blocks.code(found.node),
         f" ({found.op_type}), {found.position + 1} of {found.nodes} in order. Its output ",
         blocks.code(found.output),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 from variant_cases import ADAPTER, TASK
 from zoo_cases import HERE, located, ref
 
+from conformance.bundle import read_bundle
 from conformance.cache import variant_key
 from conformance.engine import Engine
 from conformance.execution.child import children
@@ -155,12 +157,31 @@ def test_the_key_of_a_variant_holds_what_decides_it(monkeypatch):
     assert key("a", "b", slim) == keys[6]
 
 
+def test_a_lossy_failure_without_its_base_says_what_was_not_checked(make_engine, tmp_path):
+    """The cache has lost the base: why there is no explanation stands in its place."""
+    budgets = {"int8-dynamic": {"min_snr_db": 90, "reason": "cannot be kept"}}
+    case = located(ADAPTER, "int8-dynamic", variants=["int8-dynamic"], task=TASK, budgets=budgets)
+    made = make_engine().run(case, ref(case, TestKind.EXPORT)).export
+    base = made.derivation.base_bundle
+    engine = make_engine()
+    engine.adopt(
+        case.case, read_bundle(tmp_path / "cache" / "bundles" / made.bundle[:2] / made.bundle)
+    )
+    shutil.rmtree(tmp_path / "cache" / "bundles" / base[:2] / base)
+    record = engine.run(case, ref(case, TestKind.PARITY))
+    assert record.verdict is Verdict.FAIL
+    assert record.explanation.summary.startswith("not checked: the bundle of its fp32 base")
+
+
 def test_a_variant_over_its_budget_leaves_a_script_that_shows_it(make_engine, tmp_path):
     """By ONNX Runtime and NumPy alone: the root mean square error against its limit."""
     budgets = {"int8-dynamic": {"min_snr_db": 90, "reason": "cannot be kept"}}
     case = located(ADAPTER, "int8-dynamic", variants=["int8-dynamic"], task=TASK, budgets=budgets)
     record = make_engine().run(case, ref(case, TestKind.PARITY))
     assert record.verdict is Verdict.FAIL
+    # held against its base, tensor by tensor
+    assert record.explanation.guilty == "quantization"
+    assert record.explanation.divergence.between == ("fp32", "int8-dynamic")
     folder = tmp_path / record.failure_folder
     done = subprocess.run(
         [sys.executable, folder / "repro.py"], capture_output=True, text=True, check=False
