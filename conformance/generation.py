@@ -13,7 +13,7 @@ import numpy as np
 from conformance.bundle import Generation
 from conformance.errors import SessionError
 from conformance.evidence import DecisionParity
-from conformance.tensors import Arrays
+from conformance.tensors import Arrays, is_float
 
 #: Runs a model once: input name to array, to output name to array.
 Run = Callable[[Arrays], Arrays]
@@ -154,7 +154,7 @@ def _scores_output(answers: Arrays, positions: tuple[int, ...]) -> str | None:
     fitting = [
         name
         for name, array in answers.items()
-        if array.dtype.kind == "f" and array.shape[:2] == positions and _is_choice(array)
+        if is_float(array.dtype) and array.shape[:2] == positions and _is_choice(array)
     ]
     if _LOGITS in fitting:
         return _LOGITS

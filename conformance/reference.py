@@ -29,7 +29,7 @@ from conformance.model import Case, from_json
 from conformance.parity.noise import further_noise, small_outputs
 from conformance.redaction import hide_secrets
 from conformance.shapes import answer_probes, answer_probes_in_float64, plan_probes
-from conformance.tensors import Arrays
+from conformance.tensors import Arrays, is_float
 
 #: Further input sets for the noise of small outputs: an odd number has a plain median.
 _NOISE_SETS = 9
@@ -192,7 +192,7 @@ def _unlike(source: list[Arrays], answers: list[Arrays]) -> str | None:
         for name, array in fp32.items():
             if name not in fp64 or fp64[name].shape != array.shape:
                 return f"in float64, output '{name}' of input set {number} has another shape"
-            if array.dtype.kind == "f" and fp64[name].dtype != np.float64:
+            if is_float(array.dtype) and fp64[name].dtype != np.float64:
                 return f"output '{name}' stays {fp64[name].dtype} in float64"
     return None
 
@@ -201,7 +201,7 @@ def _check_repeatable(first: Arrays, second: Arrays) -> None:
     """Refuse a source that answers the same question in two ways: no answer of it is a proof."""
     for name, array in first.items():
         again = second.get(name)
-        equal_nan = array.dtype.kind == "f"
+        equal_nan = is_float(array.dtype)
         if again is None or not np.array_equal(array, again, equal_nan=equal_nan):
             raise ReferenceRunError(
                 f"the source's output '{name}' differs between two runs on the same inputs: "
@@ -218,6 +218,6 @@ def _generation(run: Run, entry: ZooEntry, traced: Arrays) -> Generation | None:
 
 def _in_float64(feeds: Arrays) -> Arrays:
     return {
-        name: array.astype(np.float64) if array.dtype.kind == "f" else array
+        name: array.astype(np.float64) if is_float(array.dtype) else array
         for name, array in feeds.items()
     }

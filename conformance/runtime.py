@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +21,7 @@ from pydantic import JsonValue
 from conformance.errors import ProviderAbsent, SessionError
 from conformance.provider_options import as_onnx_runtime_reads
 from conformance.providers import PROVIDERS
-from conformance.tensors import Arrays
+from conformance.tensors import Arrays, is_bfloat16
 
 #: Models from this size on are proven without pre-packing, by which ONNX Runtime spends most of
 #: the time that their session takes; of smaller ones it is seconds at most (docs/decisions/0008).
@@ -28,6 +30,7 @@ PROVEN_UNPACKED_BYTES = 1 << 30
 _LOG_SEVERITY = 3
 #: ONNX Runtime's exception where none of a provider's kernels fits a node.
 _NO_KERNEL = "NotImplemented"
+_BFLOAT16 = "tensor(bfloat16)"
 
 #: Work of one process on a case, by its payload; see :mod:`conformance.execution.contract`.
 Target = Callable[[Mapping[str, Any], Any], dict[str, Any]]
@@ -168,12 +171,45 @@ def run(session: Any, inputs: Mapping[str, np.ndarray]) -> Arrays:
     Raises:
         SessionError: when ONNX Runtime cannot run the model on these inputs.
     """
-    names = [output.name for output in session.get_outputs()]
+    outputs = session.get_outputs()
+    names = [output.name for output in outputs]
+    bfloat16 = any(output.type == _BFLOAT16 for output in outputs)
     try:
-        results = session.run(names, dict(inputs))
+        if bfloat16 or any(is_bfloat16(array.dtype) for array in inputs.values()):
+            results = _run_bfloat16(session, names, inputs)
+        else:
+            results = session.run(names, dict(inputs))
     except Exception as error:
         raise SessionError(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
     return {name: _as_array(name, value) for name, value in zip(names, results, strict=True)}
+
+
+def _run_bfloat16(session: Any, names: list[str], inputs: Mapping[str, np.ndarray]) -> list[Any]:
+    """Run a session that takes or gives bfloat16, of which ONNX Runtime knows no NumPy array."""
+    import ml_dtypes
+    from onnx import TensorProto
+    from onnxruntime import OrtValue
+
+    feeds = {
+        name: OrtValue.ortvalue_from_numpy_with_onnx_type(
+            np.ascontiguousarray(array).view(np.uint16), TensorProto.BFLOAT16
+        )
+        if is_bfloat16(array.dtype)
+        else OrtValue.ortvalue_from_numpy(array)
+        for name, array in inputs.items()
+    }
+    results = []
+    for value in session.run_with_ort_values(names, feeds):
+        if value.data_type() != _BFLOAT16:
+            results.append(value.numpy())
+            continue
+        if value.device_name() != "cpu":
+            raise SessionError(f"an output in bfloat16 was left on {value.device_name()}")
+        shape = value.shape()
+        held = (ctypes.c_uint16 * math.prod(shape)).from_address(value.data_ptr())
+        # a copy: the memory is the value's, which goes with it
+        results.append(np.array(held, dtype=np.uint16).view(ml_dtypes.bfloat16).reshape(shape))
+    return results
 
 
 def runner(provider: str, model: Path) -> Callable[[Arrays], Arrays]:

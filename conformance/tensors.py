@@ -11,6 +11,26 @@ import numpy as np
 from conformance.errors import CorruptBundle
 
 Arrays = dict[str, np.ndarray]
+_BFLOAT16 = "bfloat16"
+
+
+def is_float(dtype: np.dtype) -> bool:
+    """Whether elements are floating-point numbers: NumPy's own, or bfloat16 of ``ml_dtypes``."""
+    return dtype.kind == "f" or is_bfloat16(dtype)
+
+
+def is_bfloat16(dtype: np.dtype) -> bool:
+    """Whether elements are bfloat16, which NumPy itself does not know."""
+    return dtype.name == _BFLOAT16
+
+
+def float_info(dtype: np.dtype) -> Any:
+    """``numpy.finfo`` of a float dtype, of bfloat16, too."""
+    if not is_bfloat16(dtype):
+        return np.finfo(dtype)
+    import ml_dtypes
+
+    return ml_dtypes.finfo(dtype)
 
 
 def write_tensors(folder: Path, prefix: str, arrays: Mapping[str, np.ndarray]) -> None:

@@ -114,7 +114,7 @@ class PyTorchAdapter:
         for name, (_, leaf) in zip(names, leaves, strict=True):
             if not isinstance(leaf, torch.Tensor):
                 raise ReferenceRunError(f"output '{name}' is a {type(leaf).__name__}, not a tensor")
-            arrays[name] = leaf.detach().numpy()
+            arrays[name] = _as_array(leaf.detach())
         return arrays
 
     @contextmanager
@@ -250,3 +250,15 @@ def _named_leaves(result: Any) -> list[tuple[str, Any]]:
         )
         for number, (path, leaf) in enumerate(leaves)
     ]
+
+
+def _as_array(tensor: Any) -> np.ndarray:
+    """A tensor as an array; of bfloat16 as one of ``ml_dtypes``, which torch does not know."""
+    import torch
+
+    if tensor.dtype != torch.bfloat16:
+        array: np.ndarray = tensor.numpy()
+        return array
+    import ml_dtypes
+
+    return np.asarray(tensor.contiguous().view(torch.int16).numpy()).view(ml_dtypes.bfloat16)

@@ -13,6 +13,7 @@ from conformance.evidence import OutputParity, ParityReport
 from conformance.explain.yardstick import Yardstick
 from conformance.parity.terms import Terms
 from conformance.parity.tolerance import limit_for, rounding_noise
+from conformance.tensors import is_float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def question(parity: OutputParity, data_sets: Sequence[DataSet], terms: Terms) -
     source = [data_set.outputs[name] for data_set in data_sets]
     fp64 = [d.outputs_fp64[name] for d in data_sets if d.outputs_fp64 and name in d.outputs_fp64]
     exact = fp64 if len(fp64) == len(source) else source
-    if source[0].dtype.kind != "f":
+    if not is_float(source[0].dtype):
         accepted = [np.zeros(array.shape) for array in source]
         return Question(name, source, None, Yardstick(accepted), 0.0)
     noise = parity.noise if exact is fp64 else None

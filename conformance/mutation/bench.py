@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,13 @@ class _Bounded:
         return self._session.get_outputs()
 
     def run(self, names: list[str], inputs: Arrays) -> Any:
+        return self._bounded(self._session.run, names, inputs)
+
+    def run_with_ort_values(self, names: list[str], inputs: Mapping[str, Any]) -> Any:
+        return self._bounded(self._session.run_with_ort_values, names, inputs)
+
+    @staticmethod
+    def _bounded(run: Callable[..., Any], names: list[str], inputs: Mapping[str, Any]) -> Any:
         import onnxruntime
 
         options = onnxruntime.RunOptions()
@@ -76,7 +83,7 @@ class _Bounded:
         timer.daemon = True
         timer.start()
         try:
-            return self._session.run(names, inputs, options)
+            return run(names, inputs, options)
         finally:
             timer.cancel()
 

@@ -12,7 +12,7 @@ from conformance.entry import Tolerance
 from conformance.evidence import OutputParity, ParityReport
 from conformance.parity.budget import RULE
 from conformance.parity.tolerance import limit_for
-from conformance.tensors import Arrays
+from conformance.tensors import Arrays, is_float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def accepted_errors(
 
 def _accepted(output: OutputParity, data_sets: Sequence[DataSet], tolerance: Tolerance) -> Accepted:
     arrays = [data_set.outputs[output.name] for data_set in data_sets]
-    if any(array.dtype.kind != "f" for array in arrays):
+    if any(not is_float(array.dtype) for array in arrays):
         return Accepted()
     if output.rule == "declared":
         at_zero, at_one = limit_for(
@@ -92,7 +92,7 @@ def _difference(
     name: str, expected: np.ndarray, answered: np.ndarray, accepted: Accepted
 ) -> Difference:
     unlike = expected.shape != answered.shape or expected.dtype != answered.dtype
-    if unlike or expected.dtype.kind != "f":
+    if unlike or not is_float(expected.dtype):
         same = not unlike and np.array_equal(expected, answered)
         return Difference(name) if same else Difference(name, float("inf"), float("inf"))
     # NaN on both sides is no difference here: the two models do the same

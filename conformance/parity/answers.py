@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.evidence import OutputParity, Worst
-from conformance.tensors import Arrays
+from conformance.tensors import Arrays, is_float
 
 Float64Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -42,7 +42,7 @@ class Answers:
     @property
     def is_float(self) -> bool:
         """Whether the output has an error rather than being equal or not."""
-        return self.actual[0].dtype.kind == "f"
+        return is_float(self.actual[0].dtype)
 
     @property
     def rows(self) -> list[int]:

@@ -17,10 +17,13 @@ from conformance.evidence import OutputParity
 from conformance.parity.answers import Answers, Float64Array
 from conformance.parity.errors import largest_magnitude
 from conformance.parity.reaction import movement, moving
+from conformance.tensors import float_info
 
 #: Rounding noise in ulps of what an output moves, beyond which its exact reference is no
 #: reference: 0.1 % in float32, over ten times what the least steady model of the zoo shows.
 _LARGEST_NOISE_ULPS = 2.0**13
+#: The same in half precision, as a share: three times that is all that a limit may leave open.
+_LARGEST_NOISE_SHARE = 0.1
 
 
 def non_finite(
@@ -75,8 +78,8 @@ def noisy(answers: Answers, noise: float) -> str | None:
         noise: the source's own error.
     """
     moves = movement(answers.wanted)
-    eps = max(float(np.finfo(dtype).eps) for dtype in (answers.actual[0].dtype, np.float32))
-    if moves == 0 or noise <= _LARGEST_NOISE_ULPS * eps * moves:
+    eps = max(float(float_info(t).eps) for t in (answers.actual[0].dtype, np.dtype(np.float32)))
+    if moves == 0 or noise <= min(_LARGEST_NOISE_ULPS * eps, _LARGEST_NOISE_SHARE) * moves:
         return None
     return (
         f"the source's rounding noise {noise:.3g} is {100 * noise / moves:.2g} % of what the "

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.parity.errors import pieces
+from conformance.tensors import float_info
 
 Float64Array = NDArray[np.float64]
 
@@ -88,7 +89,7 @@ def ulp_of(reference: np.ndarray, dtype: np.dtype) -> Float64Array:
     (IEEE 754: ``2^exponent * eps``); below the smallest normal number it is the spacing of the
     subnormals.
     """
-    known = np.finfo(dtype)
+    known = float_info(dtype)
     unsigned = _UNSIGNED[known.bits]
     exponent = unsigned(((1 << known.iexp) - 1) << known.nmant)
     rounded = np.ascontiguousarray(reference, dtype=dtype).view(unsigned)

@@ -10,8 +10,9 @@ Where the source ran in float64, the source's own rounding noise sets the scale:
 An honest fp32 implementation makes errors of the same order as the source's own fp32
 implementation, in whichever order it sums; ``k`` covers the spread between two such
 implementations, and the floor covers outputs whose few elements happened to round well.
-Elsewhere the limit is declared: ``atol + rtol * |reference|`` per element. Outputs that
-are not floats must be equal.
+Elsewhere the limit is declared: ``atol + rtol * |reference|`` per element, with an ``rtol`` of
+at least the dtype's unit in the last place where the entry gives none. Outputs that are not
+floats must be equal.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from conformance.entry import Tolerance
 from conformance.evidence import Noise
+from conformance.tensors import float_info, is_bfloat16
 
 #: Used where an entry declares none and the source cannot run in float64.
 DEFAULT_RTOL = 1e-3
@@ -81,7 +83,9 @@ def limit_for(
         fp64_unavailable: why there is no fp64 reference.
     """
     if tolerance.declared or noise is None:
-        rtol = DEFAULT_RTOL if tolerance.rtol is None else tolerance.rtol
+        # two right answers that are rounded to few bits may be neighbours
+        default_rtol = max(DEFAULT_RTOL, float(float_info(dtype).eps))
+        rtol = default_rtol if tolerance.rtol is None else tolerance.rtol
         atol = DEFAULT_ATOL if tolerance.atol is None else tolerance.atol
         if tolerance.declared:
             rtol, atol = tolerance.rtol or 0.0, tolerance.atol or 0.0
@@ -99,5 +103,16 @@ def limit_by_noise(tolerance: Tolerance, scale: float, noise: float, dtype: np.d
         noise: the source's rounding noise.
         dtype: the output's dtype in the ONNX model.
     """
-    floor = tolerance.floor_ulps * float(np.finfo(dtype).eps) * scale
+    floor = tolerance.floor_ulps * _floor_unit(dtype) * scale
     return Limit("fp64-referenced", None, np.array(tolerance.k * noise + floor), noise)
+
+
+def _floor_unit(dtype: np.dtype) -> float:
+    """What ``floor_ulps`` counts, of an output's largest magnitude.
+
+    That is the dtype's unit in the last place at 1; of bfloat16 an eighth of it. Eight of its
+    own, 6 % of everything, would pass a model that is wrong; one is more than any honest one
+    needed (``docs/tolerance.md``).
+    """
+    eps = float(float_info(dtype).eps)
+    return eps / 8 if is_bfloat16(dtype) else eps

@@ -16,7 +16,7 @@ from conformance.parity.budget import PROBE_FACTOR
 from conformance.parity.terms import Terms
 from conformance.parity.tolerance import limit_for, rounding_noise
 from conformance.shapes.padding import real_positions
-from conformance.tensors import Arrays
+from conformance.tensors import Arrays, is_float
 
 #: The padded and the unpadded answer may each err by the limit, one up and one down.
 _BOTH_ERR = 2.0
@@ -172,7 +172,7 @@ def _measure(
     that know nothing of each other add up by their squares.
     """
     source = probe.outputs[name]
-    floats = source.dtype.kind == "f"
+    floats = is_float(source.dtype)
     if terms.budget is None:
         return partial(_largest, accepted=_accepted(terms, limits, name, probe) if floats else None)
     if not floats:

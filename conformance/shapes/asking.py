@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.bundle import DataSet, ProbeInfo
 from conformance.redaction import hide_secrets
-from conformance.tensors import Arrays
+from conformance.tensors import Arrays, is_float
 
 #: Longest reason that is kept of why a source rejects a shape.
 _REASON_CHARS = 200
@@ -65,7 +65,7 @@ def _in_float64(run: Run, feeds: Arrays, outputs: Arrays) -> Arrays | None:
     for name, array in outputs.items():
         if name not in exact or exact[name].shape != array.shape:
             return None
-        if array.dtype.kind == "f" and exact[name].dtype != np.float64:
+        if is_float(array.dtype) and exact[name].dtype != np.float64:
             return None
     return exact
 

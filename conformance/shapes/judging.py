@@ -24,7 +24,7 @@ from conformance.parity.ties import undecided
 from conformance.shapes.agreement import padding_checks
 from conformance.shapes.apart import run_apart
 from conformance.shapes.plan import dynamic_axes
-from conformance.tensors import Arrays
+from conformance.tensors import Arrays, is_float
 
 Run = Callable[[Arrays], Arrays]
 
@@ -123,7 +123,7 @@ def _judge(info: ProbeInfo, bundle: Bundle, run: Run, by: _Yardstick) -> ShapePr
 def _no_answer(probe: DataSet) -> str | None:
     """Why the source's answer is none; there is no right value for a mean of nothing."""
     for name, array in probe.outputs.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if is_float(array.dtype) and not np.isfinite(array).all():
             return f"it answers NaN or infinity in output '{name}'"
     return None
 
