@@ -5,17 +5,13 @@ Only the controller of a run writes here; readers may come at any time.
 
 from conformance.history.baseline import Baseline, comparable_run, find_baseline
 from conformance.history.changes import compare_runs
+from conformance.history.database import IndexUnavailable, table_columns
 from conformance.history.durations import former_seconds, shared_seconds
 from conformance.history.environment import EnvironmentDiff, FactChange
 from conformance.history.figures import Figure, FigureChange
 from conformance.history.folder import HistoryWarning, list_runs, open_report_folder, run_path
 from conformance.history.gating import judge
-from conformance.history.index import (
-    IndexUnavailable,
-    rebuild_index,
-    table_columns,
-    update_index,
-)
+from conformance.history.index import rebuild_index, update_index
 from conformance.history.merge import merge
 from conformance.history.merge_shards import Merged, merge_shards
 from conformance.history.named import named_run

@@ -1,4 +1,4 @@
-"""The DuckDB index of all runs: brought up to date from their JSON lines, never the truth."""
+"""Keeping the DuckDB index of all runs up to date with their JSON lines, which are the truth."""
 
 from __future__ import annotations
 
@@ -7,112 +7,51 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.errors import HistoryError
-from conformance.history.folder import index_path, list_runs, warn
+from conformance.history.database import (
+    TABLES,
+    IndexInUse,
+    IndexUnavailable,
+    attached,
+    first_line,
+)
+from conformance.history.folder import index_path, run_path, runs_folder, warn
 from conformance.history.merge import comparable_yardsticks, merge
 from conformance.history.records import StoredRun, read_run
-from conformance.model import CaseResult, RunOrigin, TrendPoint, from_json
+from conformance.model import CaseResult
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-#: How long another process may hold the index before this one goes on without it, seconds.
-LOCK_WAIT_S = 3.0
-_LOCK_HELD = "Could not set lock"
 _DISK_FULL = os.strerror(errno.ENOSPC)
-
-_TABLES: dict[str, dict[str, str]] = {
-    "files": {"name": "VARCHAR", "size": "BIGINT", "mtime_ns": "BIGINT"},
-    "runs": {
-        "file": "VARCHAR",
-        "run_id": "VARCHAR",
-        "started": "VARCHAR",
-        "finished": "VARCHAR",
-        "status": "VARCHAR",
-        "exit_code": "INTEGER",
-        "commit": "VARCHAR",
-        "machine": "VARCHAR",
-        "versions": "VARCHAR",
-        "seed": "BIGINT",
-        "zoos": "VARCHAR[]",
-        "command": "VARCHAR",
-        "shard": "VARCHAR",
-        "damaged_lines": "INTEGER",
-    },
-    "results": {
-        "file": "VARCHAR",
-        "run_id": "VARCHAR",
-        "started": "VARCHAR",
-        "id": "VARCHAR",
-        "model": "VARCHAR",
-        "framework": "VARCHAR",
-        "task": "VARCHAR",
-        "exporter": "VARCHAR",
-        "opset": "INTEGER",
-        "variant": "VARCHAR",
-        "provider": "VARCHAR",
-        "verdict": "VARCHAR",
-        "stage": "VARCHAR",
-        "reason": "VARCHAR",
-        "parity_ratio": "DOUBLE",
-        "noise_ratio": "DOUBLE",
-        "median_ns": "BIGINT",
-        "p95_ns": "BIGINT",
-        "session_create_ns": "BIGINT",
-        "first_run_ns": "BIGINT",
-        "source_median_ns": "BIGINT",
-        "size_bytes": "BIGINT",
-        "nodes": "BIGINT",
-        "yardsticks": "DOUBLE",
-        "hardware": "VARCHAR",
-        "measured_in": "VARCHAR",
-        "session_peak_bytes": "BIGINT",
-        "speedup": "DOUBLE",
-        "export_seconds": "DOUBLE",
-        "duration_s": "DOUBLE",
-    },
-}
-_TREND_COLUMNS = (
-    "run_id",
-    "started",
-    "verdict",
-    "parity_ratio",
-    "median_ns",
-    "size_bytes",
-    "export_seconds",
-    "yardsticks",
-    "hardware",
-)
 #: Of the tables; an index of an older one is emptied and filled again.
-INDEX_VERSION = 3
+INDEX_VERSION = 4
+#: Size in bytes and time of change in ns of a file, which tell whether it has been read.
+_Stamp = tuple[int, int]
 
 
-class IndexUnavailable(HistoryError):
-    """The index cannot be read now; the message says why."""
-
-
-class _IndexInUse(IndexUnavailable):
-    """Another process holds the index."""
-
-
-def update_index(report_dir: Path) -> None:
+def update_index(report_dir: Path, written: StoredRun | None = None) -> None:
     """Bring ``history.duckdb`` up to date with the runs' JSON lines.
 
     An index that cannot be used is moved aside and built anew; one that another process
     holds, or for which the disk has no room, is left for the next run. Each comes with a
     :class:`HistoryWarning`.
+
+    Args:
+        report_dir: whose index it is.
+        written: a run of which this process has just written all lines; it is not read again.
     """
     import duckdb
 
     path = index_path(report_dir)
     there = path.exists()
     try:
-        _update(path, list_runs(report_dir))
-    except _IndexInUse as error:
+        _update(report_dir, written)
+    except IndexInUse as error:
         warn(f"{error}; the next run will catch up")
     except (duckdb.Error, IndexUnavailable) as error:
         if _DISK_FULL in str(error):
@@ -122,11 +61,11 @@ def update_index(report_dir: Path) -> None:
             warn(f"{path} was not brought up to date ({_DISK_FULL}); the next run will catch up")
             return
         aside = _move_aside(path)
-        warn(f"{path} could not be used ({_first_line(error)}): moved to {aside.name} and rebuilt")
+        warn(f"{path} could not be used ({first_line(error)}): moved to {aside.name} and rebuilt")
         try:
-            _update(path, list_runs(report_dir))
+            _update(report_dir, written)
         except (duckdb.Error, IndexUnavailable) as again:
-            warn(f"{path} could not be rebuilt ({_first_line(again)})")
+            warn(f"{path} could not be rebuilt ({first_line(again)})")
 
 
 def rebuild_index(report_dir: Path) -> None:
@@ -140,183 +79,138 @@ def rebuild_index(report_dir: Path) -> None:
     path = index_path(report_dir)
     if path.exists():
         # a file that no process holds and that does not open is damaged: it goes all the same
-        with contextlib.suppress(duckdb.Error), _connected(path):
+        with contextlib.suppress(duckdb.Error), attached(path):
             pass
     try:
         _remove(path)
-        _update(path, list_runs(report_dir))
+        _update(report_dir)
     except (duckdb.Error, OSError) as error:
-        raise HistoryError(f"{path} cannot be rebuilt ({_first_line(error)})") from error
+        raise HistoryError(f"{path} cannot be rebuilt ({first_line(error)})") from error
 
 
-def read_trends(
-    report_dir: Path, before: str, cases: Sequence[str], points: int
-) -> dict[str, list[TrendPoint]]:
-    """Up to ``points`` latest points of each case in runs older than ``before``, oldest first.
-
-    Raises:
-        IndexUnavailable: when the index is missing, damaged or held by another process.
-    """
-    import duckdb
-
+def _update(report_dir: Path, written: StoredRun | None = None) -> None:
     path = index_path(report_dir)
-    if not path.exists():
-        raise IndexUnavailable(f"{path} is missing")
-    query = f"""
-        SELECT id, {", ".join(_TREND_COLUMNS)} FROM results
-        WHERE run_id < $before AND id IN (SELECT unnest($cases::VARCHAR[]))
-        QUALIFY row_number() OVER (PARTITION BY id ORDER BY run_id DESC) <= $points
-        ORDER BY run_id
-    """  # noqa: S608 - column names of this module
-    try:
-        with _connected(path, read_only=True) as index:
-            parameters = {"before": before, "cases": list(cases), "points": points}
-            rows = index.execute(query, parameters).fetchall()
-    except duckdb.Error as error:
-        raise IndexUnavailable(f"{path} cannot be read ({_first_line(error)})") from error
-    trends: dict[str, list[TrendPoint]] = {}
-    for case, *values in rows:
-        fields = dict(zip(("run", *_TREND_COLUMNS[1:]), values, strict=True))
-        trends.setdefault(case, []).append(from_json(TrendPoint, fields))
-    return trends
-
-
-def read_origins(report_dir: Path, runs: Sequence[str]) -> dict[str, RunOrigin]:
-    """Commit and package versions of the named runs, as far as the index knows them.
-
-    Raises:
-        IndexUnavailable: when the index is missing, damaged or held by another process.
-    """
-    import duckdb
-
-    path = index_path(report_dir)
-    if not path.exists():
-        raise IndexUnavailable(f"{path} is missing")
-    query = 'SELECT run_id, "commit", versions FROM runs WHERE run_id IN (SELECT unnest($1))'
-    try:
-        with _connected(path, read_only=True) as index:
-            rows = index.execute(query, [list(runs)]).fetchall()
-    except duckdb.Error as error:
-        raise IndexUnavailable(f"{path} cannot be read ({_first_line(error)})") from error
-    return {run: RunOrigin(commit, json.loads(versions)) for run, commit, versions in rows}
-
-
-@contextlib.contextmanager
-def open_index(report_dir: Path) -> Iterator[DuckDBPyConnection]:
-    """The index, to be read; nothing in the block can write to it.
-
-    Raises:
-        IndexUnavailable: when it is missing, damaged or held by another process.
-    """
-    import duckdb
-
-    path = index_path(report_dir)
-    if not path.exists():
-        raise IndexUnavailable(f"{path} is missing")
-    with contextlib.ExitStack() as opened:
-        try:
-            index = opened.enter_context(_connected(path, read_only=True))
-        except duckdb.Error as error:
-            raise IndexUnavailable(f"{path} cannot be read ({_first_line(error)})") from error
-        yield index
-
-
-def table_columns() -> dict[str, dict[str, str]]:
-    """Name and DuckDB's type of each column of the tables that people query."""
-    return {name: dict(_TABLES[name]) for name in ("runs", "results")}
-
-
-@contextlib.contextmanager
-def _connected(path: Path, *, read_only: bool = False) -> Iterator[DuckDBPyConnection]:
-    """The index, waiting a little for another process to let go of it."""
-    import duckdb
-
-    deadline = time.monotonic() + LOCK_WAIT_S
-    while True:
-        try:
-            index = duckdb.connect(str(path), read_only=read_only)
-            break
-        except (duckdb.IOException, duckdb.ConnectionException) as error:
-            # DuckDB has no type of its own for a held lock; "lock" alone is in "damaged block"
-            held = isinstance(error, duckdb.ConnectionException) or _LOCK_HELD in str(error)
-            if not held:
-                raise
-            if time.monotonic() > deadline:
-                raise _IndexInUse(f"{path} is in use by another process") from error
-            time.sleep(0.1)
-    with index:
-        yield index
-
-
-def _update(path: Path, runs: Sequence[Path]) -> None:
-    with _connected(path) as index:
+    sealed_ns = None
+    with attached(path) as index:
         index.begin()
-        _create(index, path)
-        _verify(index)
-        found = {run.name: _stamp(run) for run in runs}
-        known = {
-            name: (size, mtime)
-            for name, size, mtime in index.execute(
-                "SELECT name, size, mtime_ns FROM files"
-            ).fetchall()
-        }
+        intact = _prepare(index, path)
+        found = _stamps(runs_folder(report_dir))
+        known = _known(index)
         stale = [name for name, stamp in known.items() if found.get(name) != stamp]
-        for table, column in (("files", "name"), ("runs", "file"), ("results", "file")):
-            statement = f"DELETE FROM {table} WHERE {column} IN (SELECT unnest($1::VARCHAR[]))"  # noqa: S608
-            index.execute(statement, [stale])
-        for run in runs:
-            if known.get(run.name) != found[run.name]:
-                _insert(index, "files", [(run.name, *found[run.name])])
-                _add(index, run)
+        fresh = sorted(name for name, stamp in found.items() if known.get(name) != stamp)
+        if stale:
+            _forget(index, stale)
+        for name in fresh:
+            _insert(index, "files", [(name, *found[name])])
+            file = runs_folder(report_dir) / name
+            own = written is not None and name == run_path(report_dir, written.header.id).name
+            if run := written if own else _readable(file):
+                _add(index, file, run)
+        if stale or fresh or not intact:
+            sealed_ns = time.time_ns()
+            index.execute("UPDATE meta SET sealed_ns = $1", [sealed_ns])
         index.commit()
+    if sealed_ns is not None:
+        os.utime(path, ns=(sealed_ns, sealed_ns))
 
 
-def _create(index: DuckDBPyConnection, path: Path) -> None:
+def _prepare(index: DuckDBPyConnection, path: Path) -> bool:
+    """Make sure of the tables, and that what they hold can be read.
+
+    DuckDB finds a damaged block only when it reads it, and to read all takes half a second for a
+    million rows. So an update leaves the file with a time that stands in it as well: a file of
+    that time is as the last update left it.
+
+    Returns:
+        whether the file is of that time.
+    """
     index.execute("CREATE TABLE IF NOT EXISTS meta (schema_version INTEGER)")
-    stated = index.execute("SELECT schema_version FROM meta").fetchall()
-    if stated and stated[0][0] > INDEX_VERSION:
-        raise IndexUnavailable(f"{path} has format {stated[0][0]}, newer than {INDEX_VERSION}")
-    if not stated or stated[0][0] < INDEX_VERSION:
-        for table in _TABLES:
-            index.execute(f"DROP TABLE IF EXISTS {table}")
-        index.execute("DELETE FROM meta")
-        index.execute("INSERT INTO meta VALUES ($1)", [INDEX_VERSION])
-    for table, columns in _TABLES.items():
-        declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-        index.execute(f"CREATE TABLE IF NOT EXISTS {table} ({declared})")
+    stated = index.execute("SELECT schema_version FROM meta").fetchone()
+    version = stated[0] if stated else 0
+    if version > INDEX_VERSION:
+        raise IndexUnavailable(f"{path} has format {version}, newer than {INDEX_VERSION}")
+    if version < INDEX_VERSION:
+        _create(index)
+        return False
+    (sealed_ns,) = index.execute("SELECT sealed_ns FROM meta").fetchone() or (None,)
+    if path.stat().st_mtime_ns == sealed_ns:
+        return True
+    _verify(index)
+    return False
 
 
 def _verify(index: DuckDBPyConnection) -> None:
-    """Read all there is: DuckDB finds a damaged block only when it reads it."""
-    for table in _TABLES:
+    """Read all there is, which fails where a block is damaged."""
+    for table in TABLES:
         index.execute(f"SELECT bit_xor(hash({table})) FROM {table}").fetchall()  # noqa: S608
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
+def _create(index: DuckDBPyConnection) -> None:
+    """Empty tables, in place of those of an older version."""
+    for table in (*TABLES, "meta"):
+        index.execute(f"DROP TABLE IF EXISTS {table}")
+    index.execute("CREATE TABLE meta (schema_version INTEGER, sealed_ns BIGINT)")
+    index.execute("INSERT INTO meta VALUES ($1, NULL)", [INDEX_VERSION])
+    for table, columns in TABLES.items():
+        declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+        index.execute(f"CREATE TABLE {table} ({declared})")
 
 
-def _add(index: DuckDBPyConnection, path: Path) -> None:
+def _known(index: DuckDBPyConnection) -> dict[str, _Stamp]:
+    rows = index.execute("SELECT name, size, mtime_ns FROM files").fetchall()
+    return {name: (size, mtime_ns) for name, size, mtime_ns in rows}
+
+
+def _stamps(folder: Path) -> Mapping[str, _Stamp]:
+    """Of every run, by the name of its file."""
+    found = {}
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".jsonl"):
+                status = entry.stat()
+                found[entry.name] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+def _readable(path: Path) -> StoredRun | None:
     try:
-        run = read_run(path)
+        return read_run(path)
     except HistoryError as error:
         warn(f"{error}; it is left out of the index")
-        return
+        return None
+
+
+def _forget(index: DuckDBPyConnection, files: Sequence[str]) -> None:
+    for table, column in (("files", "name"), ("runs", "file"), ("results", "file")):
+        statement = f"DELETE FROM {table} WHERE {column} IN (SELECT unnest($1::VARCHAR[]))"  # noqa: S608 - our own names
+        index.execute(statement, [files])
+
+
+def _add(index: DuckDBPyConnection, path: Path, run: StoredRun) -> None:
+    header = run.header
     _insert(index, "runs", [(path.name, *_run_values(run))])
-    origin = (path.name, run.header.id, run.header.started)
+    origin = (path.name, header.id, header.started)
     _insert(index, "results", [(*origin, *_result_values(row)) for row in merge(run)])
 
 
 def _insert(index: DuckDBPyConnection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
     """Insert rows as one column-wise statement; a statement per row is many times slower."""
     columns = [list(column) for column in zip(*rows, strict=True)]
-    if columns:
-        unnested = ", ".join(
-            f"unnest(${number}::{kind}[])"
-            for number, kind in enumerate(_TABLES[table].values(), start=1)
+    if not columns:
+        return
+    # a list takes time for each of its values: a column that holds one value is that value
+    varies = [any(value != column[0] for value in column) for column in columns]
+    varies[0] = varies[0] or (len(columns[0]) > 1 and not any(varies))
+    terms = [
+        f"unnest(${number}::{kind}[])" if listed else f"${number}::{kind}"
+        for number, (kind, listed) in enumerate(
+            zip(TABLES[table].values(), varies, strict=True), start=1
         )
-        index.execute(f"INSERT INTO {table} SELECT {unnested}", columns)
+    ]
+    values = [
+        column if listed else column[0] for column, listed in zip(columns, varies, strict=True)
+    ]
+    index.execute(f"INSERT INTO {table} SELECT {', '.join(terms)}", values)
 
 
 def _run_values(run: StoredRun) -> tuple[Any, ...]:
@@ -390,7 +284,3 @@ def _remove(path: Path) -> None:
 
 def _write_ahead_log(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

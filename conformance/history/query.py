@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.errors import HistoryError
-from conformance.history.index import open_index
+from conformance.history.database import open_index
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

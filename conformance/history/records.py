@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydantic import ValidationError
+from pydantic_core import from_json as parse_json
 
 from conformance.errors import HistoryError
 from conformance.history.folder import run_path, schema_version
@@ -64,6 +65,10 @@ class RunWriter:
             HistoryError: when the run is there already, or cannot be written.
         """
         self._path = run_path(report_dir, header.id)
+        self._header = header
+        self._plan: RunPlan | None = None
+        self._records: list[Record] = []
+        self._footer: RunFooter | None = None
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # unbuffered: what failed to be written must not be tried again at close
@@ -81,6 +86,7 @@ class RunWriter:
             HistoryError: when the file cannot be written.
         """
         self._write({"kind": "plan", **to_json(plan)})
+        self._plan = plan
 
     def append(self, record: Record) -> None:
         """Write down a test's outcome.
@@ -89,6 +95,11 @@ class RunWriter:
             HistoryError: when the file cannot be written.
         """
         self._write({"kind": "record", **to_json(record)})
+        self._records.append(record)
+
+    def written(self) -> StoredRun:
+        """What stands in the file by now, which need not be read for it."""
+        return StoredRun(self._header, self._plan, tuple(self._records), self._footer, 0)
 
     def close(self, footer: RunFooter) -> None:
         """Write down how the run ended, and close its file.
@@ -98,6 +109,7 @@ class RunWriter:
         """
         with self._file:
             self._write({"kind": "footer", **to_json(footer)})
+        self._footer = footer
 
     def _write(self, line: dict[str, Any]) -> None:
         try:
@@ -209,7 +221,7 @@ def _read(path: Path, named: bytes | None) -> StoredRun:
 def parse_line(line: bytes) -> Line | None:
     """The value that a line of a run holds; None when it is damaged."""
     try:
-        data: Any = json.loads(line)
+        data: Any = parse_json(line)
         return from_json(_KINDS[data.pop("kind")], data)
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError, ValidationError):
         return None

@@ -8,25 +8,31 @@ from pathlib import Path
 from conformance.errors import HistoryError
 from conformance.gate import vanished_cases
 from conformance.history.baseline import comparable_run
+from conformance.history.database import IndexUnavailable
 from conformance.history.folder import list_runs, run_path, warn
 from conformance.history.gating import gated
-from conformance.history.index import IndexUnavailable, read_origins, read_trends
 from conformance.history.merge import merge, trend_point
 from conformance.history.records import StoredRun, read_run
+from conformance.history.trends import read_origins, read_trends
 from conformance.model import CaseResult, RunHeader, RunOrigin, RunReport, TrendPoint
 
 #: How many runs a trend looks back on.
 TREND_POINTS = 30
 
 
-def load_report(report_dir: Path, run_id: str) -> RunReport:
-    """Read a run, merge its records, and attach the trends and what has vanished.
+def load_report(report_dir: Path, run: str | StoredRun) -> RunReport:
+    """Merge the records of a run, and attach the trends and what has vanished.
+
+    Args:
+        report_dir: with the run and its past.
+        run: id of the run, or what stands in it where that is known.
 
     Raises:
         HistoryError: when the run is not there or cannot be read.
     """
-    path = run_path(report_dir, run_id)
-    run = read_run(path)
+    if isinstance(run, str):
+        run = read_run(run_path(report_dir, run))
+    path = run_path(report_dir, run.header.id)
     cases = merge(run)
     before = _compared(report_dir, run)
     earlier = [other for other in list_runs(report_dir) if other.name < path.name]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.history.index import open_index
+from conformance.history.database import select
 from conformance.model import Verdict
 from conformance.trend import Origin, Point, by_hardware
 
@@ -123,8 +123,7 @@ def case_histories(report_dir: Path, pattern: str, last: int) -> tuple[CaseHisto
         IndexUnavailable: when the index cannot be read.
     """
     runs = _runs(report_dir, last)
-    with open_index(report_dir) as index:
-        rows = index.execute(_RESULTS, {"files": list(runs)}).fetchall()
+    rows = select(report_dir, _RESULTS, {"files": list(runs)})
     found: dict[str, list[tuple[str, PastResult]]] = {}
     for file, id_, verdict, *figures in rows:
         if _matches(id_, pattern):
@@ -143,12 +142,11 @@ def _matches(id_: str, pattern: str) -> bool:
 
 def _runs(report_dir: Path, last: int) -> dict[str, PastRun]:
     """By the name of their file, oldest first."""
-    with open_index(report_dir) as index:
-        rows = index.execute(_RUNS, {"last": last}).fetchall()[::-1]
-        files = [row[0] for row in rows]
-        counts: dict[str, dict[Verdict, int]] = {file: {} for file in files}
-        for file, verdict, count in index.execute(_COUNTS, {"files": files}).fetchall():
-            counts[file][Verdict(verdict)] = count
+    rows = select(report_dir, _RUNS, {"last": last})[::-1]
+    files = [row[0] for row in rows]
+    counts: dict[str, dict[Verdict, int]] = {file: {} for file in files}
+    for file, verdict, count in select(report_dir, _COUNTS, {"files": files}):
+        counts[file][Verdict(verdict)] = count
     return {
         file: PastRun(
             origin=Origin(run_id, started, commit),

@@ -25,7 +25,6 @@ from conformance.history import (
     merge,
     open_report_folder,
     read_run,
-    run_path,
     update_index,
 )
 from conformance.judging import unmatched
@@ -113,7 +112,7 @@ class ZooRun:
         """Known failures that this run did not show though it judged all their cases."""
         if self._writer is None:
             return []
-        rows = merge(read_run(run_path(self._options.report_dir, self._run_id)))
+        rows = merge(self._writer.written())
         return [
             f"'{model}' expects a failure at {expectation.stage} ({expectation.reason}) "
             "that no case of it shows: remove it from 'expect'"
@@ -131,7 +130,7 @@ class ZooRun:
         if self._writer is None or self._rules is None:
             return None
         folder = self._options.report_dir
-        run = read_run(run_path(folder, self._run_id))
+        run = self._writer.written()
         before = read_run(self._baseline) if self._baseline else comparable_run(folder, run)
         return judge(run, before, self._rules)
 
@@ -144,8 +143,9 @@ class ZooRun:
         finished = datetime.now(UTC).isoformat(timespec="seconds")
         self._writer.close(RunFooter(finished, status, exit_code, gate))
         folder = self._options.report_dir
-        update_index(folder)
-        self.report = load_report(folder, self._run_id)
+        run = self._writer.written()
+        update_index(folder, run)
+        self.report = load_report(folder, run)
         self.diff = changes_since_last(folder, self.report)
         baseline = changes_since_baseline(folder, self.report, self._baseline)
         write_reports(self.report, folder, self.diff, baseline)

@@ -1,10 +1,23 @@
+import os
+import shutil
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import pytest
 
-from conformance.history import HistoryWarning, index, list_runs, load_report, update_index
+from conformance.history import (
+    HistoryWarning,
+    append_records,
+    database,
+    index,
+    list_runs,
+    load_report,
+    read_run,
+    update_index,
+)
+from conformance.model import Verdict
 
 FIRST, SECOND = "20261121T092349Z-3f2a", "20261122T092349Z-77aa"
 
@@ -88,9 +101,19 @@ def test_a_deleted_run_leaves_the_index(two_runs):
     assert rows(two_runs, "SELECT DISTINCT run_id FROM results") == [(SECOND,)]
 
 
+def take_in_log(path):
+    """As the update does it that makes the log too long."""
+    import duckdb
+
+    with duckdb.connect(str(path)):
+        pass
+    assert not path.with_name(f"{path.name}.wal").exists()
+
+
 def damage(path, how):
     import duckdb
 
+    take_in_log(path)
     content = path.read_bytes()
     if how == "garbage":
         path.write_bytes(b"not a database" * 100)
@@ -116,12 +139,41 @@ def test_a_damaged_index_is_moved_aside_and_rebuilt(two_runs, how):
     assert len(list(two_runs.glob("history.duckdb.unusable-*"))) == 1
 
 
+@pytest.mark.parametrize("how", ["garbage", "empty", "truncated", "flipped", "gone", "of another"])
+def test_a_damaged_log_loses_nothing(two_runs, write_run, how):
+    """Rows that were not taken into the file yet are read from the JSON lines again."""
+    update_index(two_runs)
+    take_in_log(two_runs / "history.duckdb")
+    write_run("20261123T092349Z-0001")
+    update_index(two_runs)
+    log = two_runs / "history.duckdb.wal"
+    content = log.read_bytes()
+    if how == "garbage":
+        log.write_bytes(b"not a log" * 100)
+    elif how == "empty":
+        log.write_bytes(b"")
+    elif how == "truncated":
+        log.write_bytes(content[: len(content) // 2])
+    elif how == "flipped":
+        log.write_bytes(content[:300] + bytes([content[300] ^ 0xFF]) + content[301:])
+    elif how == "gone":
+        log.unlink()
+    else:
+        other = two_runs / "other.duckdb"
+        shutil.copy(two_runs / "history.duckdb", other)
+        take_in_log(other)
+        other.replace(two_runs / "history.duckdb")
+    with warnings.catch_warnings(record=True):
+        update_index(two_runs)
+    assert rows(two_runs, "SELECT count(*), count(DISTINCT id || run_id) FROM results") == [(5, 5)]
+
+
 def test_an_index_held_by_another_process_is_left_alone(two_runs, write_run, monkeypatch):
     """The run goes on with a warning and its trends come from the JSON lines."""
     update_index(two_runs)
     third = "20261123T092349Z-0001"
     write_run(third)
-    monkeypatch.setattr(index, "LOCK_WAIT_S", 0.3)
+    monkeypatch.setattr(database, "LOCK_WAIT_S", 0.3)
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code, str(two_runs / "history.duckdb")],
@@ -194,22 +246,77 @@ def test_parts_of_a_zoo_are_compared_with_the_same_part(write_run, tmp_path):
     assert load_report(tmp_path, "20261122T000000Z-0000").vanished == ()
 
 
-def test_a_damaged_block_is_no_held_lock(two_runs, monkeypatch):
+def test_a_damaged_block_is_no_held_lock(tmp_path):
     """Older versions of DuckDB call damage an IO error "in block": nobody is waited for."""
     import duckdb
 
+    tries = []
+
+    def damaged():
+        tries.append(1)
+        raise duckdb.IOException("Corrupt database file: in block 3")
+
+    with pytest.raises(duckdb.IOException, match="Corrupt"):
+        database._wait(tmp_path / "history.duckdb", damaged)
+    assert len(tries) == 1
+
+
+def test_an_index_that_only_updates_wrote_is_not_read_to_the_end(two_runs, monkeypatch):
+    """Looking for damage takes as long as the history is: only where somebody else wrote to it."""
+    read = []
+    verify = index._verify
+    monkeypatch.setattr(index, "_verify", lambda *args: read.append(1) or verify(*args))
     update_index(two_runs)
-    connect, failures = duckdb.connect, [duckdb.IOException("Corrupt database file: in block 3")]
+    update_index(two_runs)
+    assert not read
+    (two_runs / "history.duckdb").touch()
+    update_index(two_runs)
+    update_index(two_runs)
+    assert len(read) == 1
 
-    def damaged_once(*args, **options):
-        if failures:
-            raise failures.pop()
-        return connect(*args, **options)
 
-    monkeypatch.setattr(duckdb, "connect", damaged_once)
-    with pytest.warns(HistoryWarning, match=r"could not be used .* moved to"):
+def test_damage_that_a_reader_comes_upon_is_repaired(two_runs):
+    """A block that went bad without a trace: the report does without, the next update rebuilds."""
+    update_index(two_runs)
+    path = two_runs / "history.duckdb"
+    take_in_log(path)
+    path.touch()
+    update_index(two_runs)
+    status, content = path.stat(), path.read_bytes()
+    path.write_bytes(content[:12288] + bytes(8192) + content[20480:])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.warns(HistoryWarning, match="trends are read from the last 30 runs instead"):
+        load_report(two_runs, SECOND)
+    with pytest.warns(HistoryWarning, match="moved to"):
         update_index(two_runs)
     assert rows(two_runs, "SELECT count(*) FROM results") == [(4,)]
+
+
+def test_a_run_in_hand_is_not_read_again(write_run, tmp_path, monkeypatch):
+    """The process that wrote a run knows its rows; they are those that its lines tell."""
+    write_run(FIRST, models=("cnn", "lstm"))
+    second = write_run(SECOND, models=("cnn", "lstm"), median_ns=260_000)
+    run = read_run(second)
+    update_index(tmp_path)
+    told = rows(tmp_path, "SELECT * FROM results ORDER BY ALL")
+    (tmp_path / "history.duckdb").unlink()
+    monkeypatch.setattr(index, "read_run", lambda path: pytest.fail(f"{path} is read"))
+    with pytest.raises(pytest.fail.Exception, match=FIRST):
+        update_index(tmp_path, run)
+    monkeypatch.undo()
+    update_index(tmp_path, run)
+    assert rows(tmp_path, "SELECT * FROM results ORDER BY ALL") == told
+
+
+def test_a_run_in_hand_that_was_added_to_is_read(write_run, tmp_path):
+    """The JSON lines are the truth: what came later counts, though another run had it in hand."""
+    file = write_run(FIRST)
+    run = read_run(file)
+    update_index(tmp_path, run)
+    worse = replace(run.records[-1], verdict=Verdict.FAIL, reason="slower")
+    append_records(file, [worse])
+    update_index(tmp_path)
+    assert rows(tmp_path, "SELECT verdict, reason FROM results") == [("fail", "slower")]
 
 
 def test_damage_in_any_block_is_found_before_it_is_built_upon(two_runs, write_run):
@@ -244,4 +351,4 @@ def test_an_index_of_an_older_version_is_filled_anew(two_runs):
     update_index(two_runs)
     assert rows(two_runs, "SELECT count(yardsticks) FROM results") == [(0,)]
     assert rows(two_runs, "SELECT count(*) FROM results") == [(4,)]
-    assert not list(two_runs.glob("history.duckdb.*"))
+    assert not list(two_runs.glob("history.duckdb.unusable*"))
