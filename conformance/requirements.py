@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from packaging.requirements import Requirement
 
-from conformance.entry import ZooEntry
+from conformance.entry import SourceKind, ZooEntry
 from conformance.model import FrameworkInfo
 
-#: The client of the one kind of source that no framework brings.
-_MODELSCOPE = "modelscope-hub"
+#: Kinds of source to the client that fetches them, and the extra that brings it.
+_CLIENTS: Mapping[SourceKind, tuple[str, str]] = {
+    "hub": ("huggingface-hub", "transformers"),
+    "modelscope": ("modelscope-hub", "modelscope"),
+}
 
 
 def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
@@ -23,8 +26,8 @@ def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
             f"{', '.join(absent)} not installed: "
             f"pip install 'pytest-onnx-conformance[{info.extra}]'"
         )
-    if entry.source.modelscope is not None and installed_version(_MODELSCOPE) is None:
-        return f"{_MODELSCOPE} not installed: pip install 'pytest-onnx-conformance[modelscope]'"
+    if (client := missing_client(entry.source.kind)) is not None:
+        return client
     for text in entry.requires:
         requirement = Requirement(text)
         found = installed_version(requirement.name)
@@ -35,6 +38,14 @@ def missing_requirements(entry: ZooEntry, info: FrameworkInfo) -> str | None:
                 f"{requirement.name} {found} is not {requirement.specifier}: pip install '{text}'"
             )
     return None
+
+
+def missing_client(kind: SourceKind) -> str | None:
+    """What must be installed before a kind of source can be fetched; None if nothing."""
+    name, extra = _CLIENTS.get(kind, (None, None))
+    if name is None or installed_version(name) is not None:
+        return None
+    return f"{name} not installed: pip install 'pytest-onnx-conformance[{extra}]'"
 
 
 def missing_distributions(names: Iterable[str]) -> str | None:

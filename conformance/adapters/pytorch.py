@@ -26,6 +26,7 @@ from conformance.adapters.pytorch_modules import module_activations
 from conformance.errors import ExportError, LoadError, ReferenceRunError
 from conformance.model import AUTO, FrameworkInfo
 from conformance.sources.factory import build
+from conformance.sources.fetching import source_folder
 from conformance.sources.local import model_path
 from conformance.sources.torch_hub import from_torch_hub
 
@@ -72,7 +73,8 @@ class PyTorchAdapter:
         elif source.path is not None:
             model = _read(model_path(source.path, job.zoo_dir), allow_pickle=source.allow_pickle)
         elif source.torch_hub is not None:
-            model = from_torch_hub(source, job.zoo_dir, job.cache_dir, offline=job.offline)
+            folder = source_folder(source, job.zoo_dir, job.cache_dir, offline=job.offline)
+            model = from_torch_hub(source, folder)
         else:
             raise LoadError(
                 f"PyTorch models come from factory, path or torch_hub, not {source.kind}"

@@ -26,8 +26,7 @@ from conformance.adapters.tensorflow_sources import TensorFlowModel, as_model, r
 from conformance.errors import LoadError, ReferenceRunError
 from conformance.model import FrameworkInfo
 from conformance.sources.factory import build
-from conformance.sources.local import model_path
-from conformance.sources.saved_model import saved_model
+from conformance.sources.fetching import source_folder
 
 
 class TensorFlowAdapter:
@@ -53,15 +52,13 @@ class TensorFlowAdapter:
         """
         _settle()
         source = job.case.entry.source
-        if source.path is not None:
-            loaded = read(model_path(source.path, job.zoo_dir), run_code=source.allow_pickle)
+        if source.kind in {"path", "kaggle", "url"}:
+            folder = source_folder(source, job.zoo_dir, job.cache_dir, offline=job.offline)
+            loaded = read(folder, run_code=source.allow_pickle)
         elif source.factory is not None:
             loaded = build(source, job.zoo_dir)
             if isinstance(loaded, str | os.PathLike):
                 loaded = read(Path(loaded), run_code=source.allow_pickle)
-        elif source.kind in {"kaggle", "url"}:
-            folder = saved_model(source, job.cache_dir, offline=job.offline)
-            loaded = read(folder, run_code=False)
         else:
             raise LoadError(
                 f"TensorFlow models come from factory, path, kaggle or url, not {source.kind}"

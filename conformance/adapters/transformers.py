@@ -29,9 +29,7 @@ from conformance.entry import Conversion, Strict
 from conformance.errors import ExportError, InputsError, LoadError, ReferenceRunError
 from conformance.model import AUTO, FrameworkInfo
 from conformance.sources.factory import build
-from conformance.sources.hub import snapshot
-from conformance.sources.local import model_path
-from conformance.sources.modelscope import modelscope_snapshot
+from conformance.sources.fetching import source_folder
 from conformance.sources.pretrained import from_architecture, from_folder
 from conformance.zoo.suggest import did_you_mean
 
@@ -108,22 +106,12 @@ class TransformersAdapter:
         source = job.case.entry.source
         if source.architecture is not None:
             module = from_architecture(source)
-        elif source.path is not None:
+        elif source.kind in {"path", "hub", "modelscope"}:
             module = from_folder(
-                model_path(source.path, job.zoo_dir),
+                source_folder(source, job.zoo_dir, job.cache_dir, offline=job.offline),
                 allow_pickle=source.allow_pickle,
                 run_code=source.trust_remote_code,
             )
-        elif source.hub is not None:
-            module = from_folder(
-                snapshot(source.hub, source.revision, job.cache_dir, offline=job.offline),
-                run_code=source.trust_remote_code,
-            )
-        elif source.modelscope is not None:
-            folder = modelscope_snapshot(
-                source.modelscope, source.revision, job.cache_dir, offline=job.offline
-            )
-            module = from_folder(folder, run_code=source.trust_remote_code)
         elif source.kind in {"torch_hub", "kaggle", "url"}:
             raise LoadError(
                 "Transformers models come from factory, path, hub, modelscope or architecture, "

@@ -42,14 +42,17 @@ def convert(  # noqa: PLR0913 - the switches of the command, each by its name
     """Convert a model, prove it, and write ``model.onnx`` and ``certificate.json`` into ``out``.
 
     Args:
-        model: a manifest (``file.yaml#id``), a local file or folder, or a hub id.
+        model: a manifest (``file.yaml#id``), a local file or folder, a hub id ``org/name``, or
+            a model of another place: ``modelscope:org/name``,
+            ``kaggle:owner/model/framework/variation/version``,
+            ``torch_hub:owner/name@commit#entrypoint``, or the address of a SavedModel's archive.
         out: new, empty, or a former conversion, which is replaced.
         framework: decides where a folder could be several models.
         exporter: of the framework; its first unless given.
         opset: of the default ONNX domain; the framework's own unless given.
         variant: form of the converted model, ``fp32`` unless given.
         provider: execution provider that it is proven on, ``cpu`` unless given.
-        revision: branch, tag or commit of a hub id.
+        revision: branch, tag or commit of a repository, as ``@revision`` behind ``model``.
         task: what the model is for; decides which decisions are compared beside tensors.
         inputs: name to ``{"dtype": ..., "shape": [...]}`` as in a zoo file, for models that do
             not tell what they take.

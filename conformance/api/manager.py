@@ -10,13 +10,14 @@ from typing import Any
 
 from conformance.api.errors import OnnxConversionError, OnnxVerificationError
 from conformance.api.verifier import PyTorchToOnnxConverter
-from conformance.detection import Wishes
+from conformance.detection import Undetected, Wishes, at_revision, canonical_name, remote_named
 from conformance.errors import InfraError, LoadError
 from conformance.locations import default_cache_dir
-from conformance.registry import RegistryEntry
+from conformance.registry import ConversionRegistry, RegistryEntry
+from conformance.requirements import missing_client
 from conformance.single import Listener, Step
 from conformance.single.steps import Reporter
-from conformance.sources.hub import require_client, snapshot
+from conformance.sources.fetching import fetch
 
 _ONNX = "model.onnx"
 
@@ -58,21 +59,33 @@ class ModelManager:
         self.cache_dir = Path(cache_dir) if cache_dir is not None else default_cache_dir()
         self._offline = offline
         self._progress = progress
+        self._registry = ConversionRegistry(self.cache_dir)
 
     def pull(
         self, model: str, revision: str | None = None, progress: Listener | None = None
     ) -> Path:
-        """Download a hub model; gives its folder.
+        """Download a model of another place; gives its folder.
+
+        Args:
+            model: hub id ``org/name``, or another form of
+                :data:`~conformance.sources.spelling.FORMS`.
+            revision: branch, tag or commit of a repository, unless ``model`` says it.
+            progress: told of the download.
 
         Raises:
-            OnnxVerificationError: when the hub has no such model, or cannot be asked.
+            OnnxVerificationError: when there is no such model, or its place cannot be asked.
         """
         reporter = Reporter(progress or self._progress)
-        reporter.begin(Step.DOWNLOAD)
         try:
-            require_client()
-            return snapshot(model, revision, self.cache_dir, offline=self._offline)
-        except (LoadError, InfraError) as error:
+            remote = remote_named(model)
+            if remote is None:
+                raise OnnxVerificationError(f"'{model}' is no model of another place")
+            if missing := missing_client(remote.kind):
+                raise OnnxVerificationError(missing)
+            reporter.begin(Step.DOWNLOAD)
+            remote = at_revision(remote, revision)
+            return fetch(remote, self.cache_dir, offline=self._offline).folder
+        except (Undetected, LoadError, InfraError) as error:
             raise OnnxVerificationError(str(error)) from error
         finally:
             reporter.end()
@@ -89,7 +102,7 @@ class ModelManager:
         """Convert a model of whichever framework, unless it was converted before.
 
         Args:
-            model: a manifest, a local file or folder, or a hub id.
+            model: as for :func:`conformance.convert`.
             config: a ``conversion_config``, see :mod:`conformance.api.architectures`.
             onnx_path: the name under which it is kept.
             wishes: what is asked for beside ``config``: variant, provider, trust.
@@ -100,18 +113,20 @@ class ModelManager:
         """
         converter = PyTorchToOnnxConverter(self.cache_dir, wishes=wishes, offline=self._offline)
         path = converter.convert_model(model, onnx_path, config, progress or self._progress)
-        for entry in converter.registry.entries().values():
-            if Path(entry.local_path) == path:
-                return _managed(entry)
+        wanted = converter.wanted(model, onnx_path, config)
+        entry = self._registry.entries().get(wanted.key)
+        if entry is not None and entry.local_path == str(path):
+            return _managed(entry)
         raise OnnxConversionError(f"'{model}' was removed while it was converted: convert it again")
 
     def get(self, model: str, onnx_path: str = _ONNX) -> Path | None:
         """The converted file of a model, the one that was used last; counts a use."""
-        registry = PyTorchToOnnxConverter(self.cache_dir).registry
+        names, registry = _names(model), self._registry
         fitting = [
             entry
             for entry in registry.entries().values()
-            if (entry.model_id, entry.onnx_path) == (model, onnx_path)
+            if entry.model_id in names
+            and entry.onnx_path == onnx_path
             and _managed(entry).path is not None
         ]
         if not fitting:
@@ -122,7 +137,7 @@ class ModelManager:
 
     def list(self) -> list[ManagedModel]:
         """Every model that was converted or tried, by name."""
-        entries = PyTorchToOnnxConverter(self.cache_dir).registry.entries().values()
+        entries = self._registry.entries().values()
         return [_managed(entry) for entry in sorted(entries, key=lambda entry: entry.key)]
 
     def remove(self, model: str) -> int:
@@ -130,13 +145,21 @@ class ModelManager:
 
         What was downloaded stays: other conversions may be made of it.
         """
-        gone = PyTorchToOnnxConverter(self.cache_dir).registry.remove(model)
+        gone = [entry for name in _names(model) for entry in self._registry.remove(name)]
         home = (self.cache_dir / "converted").resolve()
         for entry in gone:
             folder = Path(entry.local_path).resolve().parent
             if entry.local_path and folder.is_relative_to(home) and folder != home:
                 shutil.rmtree(folder, ignore_errors=True)
         return len(gone)
+
+
+def _names(model: str) -> set[str]:
+    """Under which a registry may know a model: as it was given, and by its one name."""
+    try:
+        return {model, canonical_name(model)}
+    except Undetected:
+        return {model}
 
 
 def _managed(entry: RegistryEntry) -> ManagedModel:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from conformance.shipped import Audit, Shipped
     from conformance.single import Place
 
-_MISSING, _USAGE = 1, 2
+_MISSING = 1
+_COMMENT = re.compile(r"(?:^|\s)#")
 
 
 def add_check(commands: Any) -> None:
@@ -26,22 +28,26 @@ def add_check(commands: Any) -> None:
     check = commands.add_parser(
         "check",
         help="find out whether hub models ship an ONNX file, in which variants and sizes",
-        description="Asks the hub which ONNX files the repositories of some models ship. Where\n"
-        "the one that is asked for is missing, --convert makes it here and keeps it\n"
-        "in the registry. --audit does not take a shipped file's word: it is run\n"
-        "against the repository's current weights (stale, other pooling, other dtype).",
+        description="Asks the Hugging Face hub, or ModelScope, which ONNX files the repositories\n"
+        "of some models ship. Where the one that is asked for is missing, --convert\n"
+        "makes it here and keeps it in the registry. --audit does not take a shipped\n"
+        "file's word: it is run against the repository's current weights (stale, other\n"
+        "pooling, other dtype).",
         epilog="examples:\n"
         "  conformance check --model bert-base-uncased --onnx-path model.onnx\n"
         "  conformance check --models bert-base-uncased t5-small --convert\n"
         "  conformance check --model-file models.txt --convert --cache-dir ./onnx_cache\n"
         "  conformance check --models bert-base-uncased t5-small --output results.json\n"
-        "  conformance check --model org/embedder --onnx-path onnx/model.onnx --audit\n\n"
+        "  conformance check --model org/embedder --onnx-path onnx/model.onnx --audit\n"
+        "  conformance check --models org/name@v1 modelscope:org/name\n\n"
+        "an ID is org/name of the hub, or any MODEL of `conformance convert`. What is of no\n"
+        "repository, such as an archive, ships no ONNX file; --convert makes one.\n\n"
         "HF_ENDPOINT and HF_TOKEN say which hub is asked, and as whom.\n\n"
         "exit code: 0 when every file is shipped or was converted, and every audited one is\n"
         "           current; 1 when one is missing, failed or differs; 2 for wrong usage",
     )
     which = check.add_argument_group("models")
-    which.add_argument("--model", action="append", default=[], metavar="ID", help="a hub id")
+    which.add_argument("--model", action="append", default=[], metavar="ID", help="a model")
     which.add_argument("--models", nargs="+", default=[], metavar="ID", help="several")
     which.add_argument(
         "--model-file", type=Path, metavar="FILE", help="one id per line; # begins a comment"
@@ -130,7 +136,8 @@ def _models(arguments: argparse.Namespace) -> list[str]:
     named = [*arguments.model, *arguments.models]
     if arguments.model_file is not None:
         lines = arguments.model_file.read_text(encoding="utf-8").splitlines()
-        named += [text for line in lines if (text := line.partition("#")[0].strip())]
+        # a '#' within a name is a part of it: model_zoo.yaml#bert
+        named += [text for line in lines if (text := _COMMENT.split(line)[0].strip())]
     return list(dict.fromkeys(named))
 
 
@@ -142,6 +149,8 @@ def _checked(
 
     wanted = arguments.onnx_path
     try:
+        if not verifier.can_ship(model):  # an archive, a repository of code, what is here
+            return _missing((model, wanted, None), (), (), verifier, arguments)
         shipped = verifier.shipped(model)
     except OnnxVerificationError as error:
         return _Result(model, wanted, None, "error", (), (), error=str(error))
@@ -154,13 +163,11 @@ def _checked(
         place = Place(cache_dir=verifier.cache_dir, executor=executor)
         audit = _audited(shipped, wanted, place) if arguments.audit else None
         return _Result(*about, "shipped", elsewhere, files, audit=audit)
-    if not arguments.convert:
-        return _Result(*about, "missing", elsewhere, files)
-    return _converted(about, elsewhere, files, verifier, arguments)
+    return _missing(about, elsewhere, files, verifier, arguments)
 
 
-def _converted(
-    about: tuple[str, str, str],
+def _missing(
+    about: tuple[str, str, str | None],
     elsewhere: tuple[str, ...],
     files: tuple[dict[str, Any], ...],
     verifier: OnnxVerifier,
@@ -169,6 +176,8 @@ def _converted(
     from conformance.api import OnnxConversionError
     from conformance.cli.convert import progress_lines
 
+    if not arguments.convert:
+        return _Result(*about, "missing", elsewhere, files)
     config = {"model_type": arguments.model_type} if arguments.model_type else None
     try:
         path = verifier.converter.convert_model(about[0], about[1], config, progress_lines())

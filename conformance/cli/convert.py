@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _EPILOG = """\
 examples:
   conformance convert org/name -o out                    a model of the Hugging Face hub
+  conformance convert hf:org/name@v1 -o out              the same, at a branch, tag or commit
+  conformance convert modelscope:org/name -o out
+  conformance convert kaggle:google/nnlm/tensorFlow2/en-dim50/1 -o out
+  conformance convert https://host/saved-model.tar.gz -o out
+  conformance convert torch_hub:owner/name@COMMIT#resnet18 -o out --trust-remote-code \\
+      --input x=float32[batch,3,224,224]
+  conformance convert ./clone#resnet18 -o out --trust-remote-code ...  a folder with hubconf.py
   conformance convert ./saved-model -o out --opset 20    a folder that save_pretrained wrote
   conformance convert digits.keras -o out --json -       the certificate on standard output
   conformance convert model_zoo.yaml#bert-tiny -o out    an entry of a zoo file
@@ -57,10 +64,18 @@ def add_convert(commands: Any) -> None:
         description="Converts MODEL to ONNX with the engine and the cache of a zoo run, compares\n"
         "every output with the source's, and writes the model with its certificate.\n\n"
         "MODEL is a manifest (file.yaml#id), a local file or folder (Transformers, SavedModel,\n"
-        ".keras .h5, .pt .pth .pt2, .skops .joblib), or the id of a hub model.",
+        ".keras .h5, .pt .pth .pt2, .skops .joblib, hubconf.py), or a model of another place:\n"
+        "  hf:org/name[@revision]                           the Hugging Face hub\n"
+        "  modelscope:org/name[@revision]                   ModelScope\n"
+        "  kaggle:owner/model/framework/variation/version   Kaggle\n"
+        "  torch_hub:owner/name@commit[#entrypoint]         a GitHub repository with hubconf.py\n"
+        "  https://host/model.tar.gz[#sha256=digest]        an archive of a SavedModel\n"
+        "org/name alone is a path that is here, or else the Hugging Face hub's.",
         epilog=_EPILOG,
     )
-    convert.add_argument("model", metavar="MODEL", help="manifest, file, folder, or hub id")
+    convert.add_argument(
+        "model", metavar="MODEL", help="manifest, file, folder, or model of another place"
+    )
     convert.add_argument(
         "-o", "--out", type=Path, required=True, metavar="OUT", help="folder that is written"
     )
@@ -69,7 +84,7 @@ def add_convert(commands: Any) -> None:
         ("--exporter", "of the framework, such as dynamo or torchscript"),
         ("--variant", "form of the converted model (default: fp32)"),
         ("--provider", "execution provider that it is proven on (default: cpu)"),
-        ("--revision", "branch, tag or commit of a hub id (default: main)"),
+        ("--revision", "branch, tag or commit of a repository, as @NAME behind MODEL"),
         ("--task", "what it is for: decides which decisions are compared, such as labels"),
     ):
         convert.add_argument(name, metavar="NAME", help=text)

@@ -7,7 +7,14 @@ write, and everything that was taken for granted is told.
 """
 
 from conformance.detection.detecting import Detected, detect
-from conformance.detection.named import Named, Undetected, find
+from conformance.detection.named import (
+    Named,
+    Undetected,
+    at_revision,
+    canonical_name,
+    find,
+    remote_named,
+)
 from conformance.detection.signature import Signature
 from conformance.detection.wishes import Wishes, parse_input, parse_size
 
@@ -17,8 +24,11 @@ __all__ = [
     "Signature",
     "Undetected",
     "Wishes",
+    "at_revision",
+    "canonical_name",
     "detect",
     "find",
     "parse_input",
     "parse_size",
+    "remote_named",
 ]

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pydantic
 from pydantic import JsonValue
 
-from conformance.detection.named import Named, Undetected, find
+from conformance.detection.formats import Refusal, chosen_entrypoint
+from conformance.detection.named import Named, Undetected, at_revision, find
 from conformance.detection.signature import Signature, axes_of, default_sizes, input_sets
 from conformance.detection.wished import apply_wishes
 from conformance.detection.wishes import Wishes
-from conformance.entry import ZooEntry
+from conformance.entry import GOES_WITH, ZooEntry
 from conformance.errors import InfraError, LoadError
 from conformance.execution.contract import Completed
 from conformance.model import BASE, Case, FrameworkInfo, Stage, Verdict, from_json
 from conformance.providers import PROVIDERS
+from conformance.sources.fetching import Fetched
+from conformance.sources.spelling import Remote
 from conformance.variants import VARIANTS
 from conformance.zoo import LocatedCase
 from conformance.zoo.expand import expand
@@ -33,8 +36,8 @@ _ID_CHARS = 100
 
 #: Asks a process of a framework for a model's signature; the case names the source.
 Ask = Callable[[LocatedCase, FrameworkInfo], Completed]
-#: Brings a hub model here: id and revision to a folder that bears its commit's name.
-Download = Callable[[str, str | None], Path]
+#: Brings a model of another place here.
+Fetch = Callable[[Remote], Fetched]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def detect(
     wishes: Wishes,
     frameworks: Mapping[str, FrameworkInfo],
     ask: Ask,
-    download: Download,
+    fetch: Fetch,
 ) -> Detected:
     """The one case that a name and some wishes stand for.
 
@@ -62,11 +65,12 @@ def detect(
         wishes: what is decided already.
         frameworks: the known ones, by name.
         ask: has a model's signature read, as :func:`.reading.read_signature` does.
-        download: fetches a hub model; raises LoadError and InfraError.
+        fetch: brings a model of another place here, as
+            :func:`conformance.sources.fetching.fetch` does.
 
     Raises:
         Undetected: when it cannot be told, or a wish cannot be met.
-        LoadError, InfraError: of ``download``, and when the model cannot be read.
+        LoadError, InfraError: of ``fetch``, and when the model cannot be read.
     """
     _check_wishes(wishes, frameworks)
     named = find(name, frameworks, wishes.framework)
@@ -80,7 +84,7 @@ def detect(
                 f"'{name}' can run any code when it is loaded: add {_FLAGS[need]} if you trust "
                 "its author"
             )
-    source, told = _source(named, wishes, download)
+    source, told = _source(named, wishes, fetch)
     provisional = _entry(named, source, {"inputs": _NO_INPUTS})
     if wishes.inputs:
         signature = Signature(dict(wishes.inputs), default_sizes(wishes.inputs), wishes.task)
@@ -145,27 +149,47 @@ def _check_exporter(wishes: Wishes, info: FrameworkInfo) -> None:
 
 
 def _source(
-    named: Named, wishes: Wishes, download: Download
+    named: Named, wishes: Wishes, fetch: Fetch
 ) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
-    """The entry's source, pinned to the commit that was downloaded where it is the hub's."""
-    source = dict(named.source)
-    told: tuple[str, ...] = ()
-    if "hub" in source:
-        if wishes.trust_remote_code and not _COMMIT.fullmatch(wishes.revision or ""):
-            raise Undetected(
-                "--trust-remote-code needs the full commit hash of the code that you have read, "
-                "as --revision: the code of a branch is another one tomorrow"
-            )
-        folder = download(str(source["hub"]), wishes.revision)
-        source["revision"] = folder.name
-        told = (f"'{source['hub']}' at '{wishes.revision or 'main'}' is commit {folder.name}",)
+    """The entry's source, pinned to what was fetched where its place tells what that is."""
+    source, told = dict(named.source), tuple[str, ...]()
+    if named.remote is not None:
+        remote = at_revision(named.remote, wishes.revision)
+        if wishes.trust_remote_code:
+            _check_pinned(remote)
+        source, told = _pinned(fetch(remote), remote)
     elif wishes.revision is not None:
-        raise Undetected("--revision goes with a hub id; this is a local model")
-    if wishes.allow_pickle and "path" in source:
-        source["allow_pickle"] = True
-    if wishes.trust_remote_code and ("path" in source or "hub" in source):
-        source["trust_remote_code"] = True
+        raise Undetected("--revision goes with a model of a repository; this is a local model")
+    for flag in _FLAGS:
+        if getattr(wishes, flag) and source.keys() & set(GOES_WITH[flag]):
+            source[flag] = True
     return source, told
+
+
+def _check_pinned(remote: Remote) -> None:
+    """Code that is run is that of a commit, of the places that have commits."""
+    repository = remote.kind in GOES_WITH["trust_remote_code"]
+    if repository and not _COMMIT.fullmatch(remote.revision or ""):
+        raise Undetected(
+            "--trust-remote-code needs the full commit hash of the code that you have read, as "
+            f"{replace(remote, revision='COMMIT')}: the code of a branch is another one tomorrow"
+        )
+
+
+def _pinned(fetched: Fetched, asked: Remote) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
+    """The source of what was fetched, and what is told of it."""
+    remote, told = fetched.remote, []
+    if remote != asked:
+        told.append(f"'{asked}' is {remote}")
+    if remote.kind == "torch_hub":
+        spelled = str(replace(remote, entrypoint=""))
+        try:
+            chosen, how = chosen_entrypoint(fetched.folder, remote.entrypoint or "", spelled)
+        except Refusal as error:
+            raise Undetected(str(error)) from error
+        remote = replace(remote, entrypoint=chosen)
+        told.append(f"hubconf.py of '{remote.name}', {how}")
+    return remote.fields, tuple(told)
 
 
 def _entry(named: Named, source: Mapping[str, JsonValue], more: Mapping[str, Any]) -> ZooEntry:

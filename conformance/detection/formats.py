@@ -12,6 +12,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from conformance.detection.entrypoints import HUBCONF, entrypoints
+
 _BY_SUFFIX = {
     ".keras": "tensorflow",
     ".h5": "tensorflow",
@@ -31,7 +33,9 @@ _WEIGHTS = ("pytorch_model", "tf_model", "flax_model", "rust_model", "model")
 #: Formats that run code when they are read.
 _PICKLED = (".pt2", ".joblib", ".pkl", ".pickle")
 _CONFIG, _SAVED_MODEL = "config.json", "saved_model.pb"
-_HUBCONF, _MODELSCOPE = "hubconf.py", "configuration.json"
+_MODELSCOPE = "configuration.json"
+#: As many names as fit on a line or two.
+_LISTED = 20
 
 
 class Refusal(Exception):
@@ -80,7 +84,7 @@ def format_of(path: Path, fragment: str, framework: str | None) -> Format:
 
 def _of_file(file: Path, fragment: str) -> Format:
     name, suffix = file.name, file.suffix.lower()
-    if name == _HUBCONF:
+    if name == HUBCONF:
         return _hubconf(file.parent, fragment)
     if name == _SAVED_MODEL:
         return _local("tensorflow", file.parent, f"'{name}': a SavedModel of TensorFlow")
@@ -113,7 +117,7 @@ def _of_folder(folder: Path, fragment: str) -> list[Format]:
         found.append(_transformers(folder, model_type))
     if (folder / _SAVED_MODEL).is_file():
         found.append(_local("tensorflow", folder, f"holds {_SAVED_MODEL}: a SavedModel"))
-    if (folder / _HUBCONF).is_file() and (fragment or not found):
+    if (folder / HUBCONF).is_file() and (fragment or not found):
         found = [_hubconf(folder, fragment)] if fragment else [*found, _hubconf(folder, fragment)]
     for file in sorted(folder.iterdir()):
         weights = model_type is not None and file.stem.startswith(_WEIGHTS)
@@ -123,7 +127,7 @@ def _of_folder(folder: Path, fragment: str) -> list[Format]:
 
 
 def _nothing_in(folder: Path) -> str:
-    tried = f"{_CONFIG} with 'model_type', {_SAVED_MODEL}, {_HUBCONF}, or a file that ends in "
+    tried = f"{_CONFIG} with 'model_type', {_SAVED_MODEL}, {HUBCONF}, or a file that ends in "
     more = ""
     if (folder / _MODELSCOPE).is_file():
         told = _read_json(folder / _MODELSCOPE)
@@ -153,19 +157,44 @@ def _local(framework: str, path: Path, told: str, needs: tuple[str, ...] = ()) -
     return Format(framework, {"path": path.name}, path.parent, label, (told,), needs)
 
 
-def _hubconf(folder: Path, entry_point: str) -> Format:
-    if not entry_point:
-        raise Refusal(
-            f"'{folder}' is a torch.hub repository: name what its {_HUBCONF} builds, as "
-            f"'{folder}#resnet18', and say --trust-remote-code, since that runs its code"
-        )
+def _hubconf(folder: Path, wanted: str) -> Format:
+    entrypoint, told = chosen_entrypoint(folder, wanted, f"{folder}#")
     return Format(
         "pytorch",
-        {"factory": f"hubconf:{entry_point}"},
-        folder,
-        entry_point,
-        (f"{_HUBCONF}: a torch.hub repository, of which '{entry_point}' is built",),
+        {"torch_hub": f"./{folder.name}", "entrypoint": entrypoint},
+        folder.parent,
+        entrypoint,
+        (f"{HUBCONF}: a torch.hub repository, {told}",),
         ("trust_remote_code",),
+    )
+
+
+def chosen_entrypoint(folder: Path, wanted: str, spelled: str) -> tuple[str, str]:
+    """The function of a ``hubconf.py`` that is meant, and how that is told.
+
+    Args:
+        folder: holds the file.
+        wanted: its name; empty for the only one that there is. Whether there is one of that name
+            is known when the code is run: names can be made in ways that its text does not show.
+        spelled: how the model was named, up to the function's name.
+
+    Raises:
+        Refusal: when no name is wanted and it is not one function that there is.
+    """
+    if wanted:
+        return wanted, f"of which '{wanted}' is built"
+    try:
+        names = entrypoints(folder)
+    except ValueError as error:
+        raise Refusal(f"{error}: name the function that builds it, as {spelled}NAME") from error
+    if len(names) == 1:
+        return names[0], f"whose only function, '{names[0]}', builds the model"
+    if not names:
+        raise Refusal(f"'{folder / HUBCONF}' has no function that builds a model")
+    listed = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
+    raise Refusal(
+        f"'{folder / HUBCONF}' builds several models: name one, as {spelled}{names[0]} (there are "
+        f"{listed})"
     )
 
 

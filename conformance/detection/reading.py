@@ -15,8 +15,7 @@ from conformance.errors import InputsError
 from conformance.execution.progress import Progress
 from conformance.model import Stage, to_json
 from conformance.reference import open_source
-from conformance.sources.hub import snapshot
-from conformance.sources.local import model_path
+from conformance.sources.fetching import source_folder
 
 
 def read_signature(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -49,8 +48,5 @@ def _signature(adapter: Any, job: Job) -> Signature:
 def _of_transformers(job: Job) -> Signature:
     """From the configuration alone: the weights need not be read for it."""
     source = job.case.entry.source
-    if source.path is not None:
-        folder = model_path(source.path, job.zoo_dir)
-    else:
-        folder = snapshot(source.hub or "", source.revision, job.cache_dir, offline=job.offline)
+    folder = source_folder(source, job.zoo_dir, job.cache_dir, offline=job.offline)
     return transformers_signature(folder, run_code=source.trust_remote_code)

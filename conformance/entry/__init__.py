@@ -6,12 +6,13 @@ are the business of :mod:`conformance.zoo`.
 """
 
 from conformance.entry.inputs import Calibration, Dtype, Inputs, TensorSpec
-from conformance.entry.source import Source, SourceKind
+from conformance.entry.source import GOES_WITH, Source, SourceKind
 from conformance.entry.strict import Conversion, Strict, check_reference
 from conformance.entry.terms import Budget, Expectation, Latency, Mutation, StageName, Tolerance
 from conformance.entry.zoo_entry import ZooEntry
 
 __all__ = [
+    "GOES_WITH",
     "Budget",
     "Calibration",
     "Conversion",

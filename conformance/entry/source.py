@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
@@ -26,6 +27,17 @@ from conformance.paths import (
 SourceKind = Literal[
     "factory", "path", "hub", "architecture", "torch_hub", "modelscope", "kaggle", "url"
 ]
+#: What goes with a source to the kinds that it goes with.
+GOES_WITH: Mapping[str, tuple[SourceKind, ...]] = {
+    "args": ("factory", "torch_hub"),
+    "entrypoint": ("torch_hub",),
+    "revision": ("hub", "torch_hub", "modelscope"),
+    "sha256": ("url", "kaggle"),
+    "config": ("architecture",),
+    "seed": ("architecture",),
+    "allow_pickle": ("path",),
+    "trust_remote_code": ("path", "hub", "torch_hub", "modelscope"),
+}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -106,17 +118,7 @@ class Source(Strict):
         if len(given) != 1:
             found = f"found {' and '.join(given)}" if given else "found none"
             raise ValueError(f"needs exactly one of {', '.join(kinds)}; {found}")
-        owners = {
-            "args": ("factory", "torch_hub"),
-            "entrypoint": ("torch_hub",),
-            "revision": ("hub", "torch_hub", "modelscope"),
-            "sha256": ("url", "kaggle"),
-            "config": ("architecture",),
-            "seed": ("architecture",),
-            "allow_pickle": ("path",),
-            "trust_remote_code": ("path", "hub", "torch_hub", "modelscope"),
-        }
-        for name, kinds_of_name in owners.items():
+        for name, kinds_of_name in GOES_WITH.items():
             if given[0] not in kinds_of_name and self._differs(name):
                 listed = " or ".join(f"'{kind}'" for kind in kinds_of_name)
                 raise ValueError(f"'{name}' goes with {listed}, not with '{given[0]}'")

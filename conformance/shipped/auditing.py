@@ -61,16 +61,19 @@ def audit(
         LoadError, InfraError: when the file cannot be fetched.
     """
     place = place or Place()
+    if shipped.commit is None:
+        raise AuditImpossible(
+            "ModelScope does not tell which commit a branch names, so file and weights could be of "
+            f"two: name it, as modelscope:{shipped.remote.name}@COMMIT"
+        )
     model = fetch_onnx(shipped, onnx_path, place.cache_dir)
     with tempfile.TemporaryDirectory(prefix="conformance-audit-") as scratch:
         out = Path(scratch) / "own"
         try:
-            own = convert(
-                f"hf://{shipped.repo}", out, Wishes(revision=shipped.commit), place, listener
-            )
+            own = convert(str(shipped.remote), out, Wishes(), place, listener)
         except ConversionFailed as error:
             raise AuditImpossible(
-                f"the weights of '{shipped.repo}' cannot be converted, so there is nothing to "
+                f"the weights of '{shipped.remote}' cannot be converted, so there is nothing to "
                 f"compare '{onnx_path}' with: {error}"
             ) from error
         record = own.certificate.record
@@ -78,7 +81,7 @@ def audit(
         bundle = None if key is None else BundleCache(place.cache_dir).find(key)
         if bundle is None or record.parity is None:
             raise AuditImpossible(
-                f"the conversion of '{shipped.repo}' is not in the cache any more"
+                f"the conversion of '{shipped.remote.name}' is not in the cache any more"
             )
         limits = {output.name: output.limit for output in record.parity.outputs}
         executor = place.executor or children()
@@ -89,7 +92,7 @@ def audit(
             if place.executor is None:
                 executor.close()
     return Audit(
-        repo=shipped.repo,
+        repo=shipped.remote.name,
         commit=shipped.commit,
         onnx_path=onnx_path,
         current=all(finding.kind == "same" for finding in compared.findings),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from filelock import FileLock
-
+from conformance.entry import Source
 from conformance.errors import InfraError, LoadError
 from conformance.onnx_files import mistaken
-from conformance.paths import check_hub_id, check_revision, name_problem
+from conformance.paths import name_problem
+from conformance.sources.kept import kept_folder
+from conformance.sources.modelscope import digest_of, modelscope_download, modelscope_files
+from conformance.sources.spelling import PLACES, Remote
 
 _TIMEOUT_S = 30.0
 #: What is behind the name of a model whose weights are in further files.
@@ -54,11 +57,17 @@ class OnnxFile:
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """The ONNX files of one commit of a repository."""
+    """The ONNX files of a repository, at one commit where its place tells commits."""
 
-    repo: str
-    commit: str
+    #: At the commit that was listed; on ModelScope at what was asked for.
+    remote: Remote
     files: tuple[OnnxFile, ...]
+
+    @property
+    def commit(self) -> str | None:
+        """Of the files; None for a branch or tag of ModelScope, which does not tell it."""
+        pinned = Source.model_validate(self.remote.fields).is_pinned
+        return self.remote.revision if pinned else None
 
     def file(self, path: str) -> OnnxFile | None:
         """The model of just this path."""
@@ -87,35 +96,30 @@ def variant_of(path: str) -> str:
     return "fp32"
 
 
-def shipped_onnx(repo: str, revision: str | None = None) -> Shipped:
-    """Ask the hub for a repository's ONNX files.
+def shipped_onnx(remote: Remote, cache_dir: Path) -> Shipped:
+    """Ask a repository's place for its ONNX files.
 
     Args:
-        repo: hub id.
-        revision: branch, tag or commit; the main branch unless given.
+        remote: a model of the Hugging Face hub or of ModelScope; the main branch unless it says
+            another revision.
+        cache_dir: where downloads are kept.
 
     Raises:
-        LoadError: when the hub shows no such model or revision.
-        InfraError: when the hub cannot be asked.
+        LoadError: when there is no such model or revision, or it is of another place.
+        InfraError: when the place cannot be asked.
     """
-    from conformance.sources import hub
-
-    ref = revision or "main"
-    try:
-        check_hub_id(repo)
-        check_revision(ref)
-    except ValueError as error:
-        raise LoadError(str(error)) from error
-    hub.require_client()
-    with hub.explained(repo, ref):
-        found = hub.api().model_info(repo, revision=ref, files_metadata=True, timeout=_TIMEOUT_S)
-    sizes = {
-        file.rfilename: file.size
-        for file in found.siblings or ()
-        if name_problem(file.rfilename) is None
-    }
+    if remote.kind == "hub":
+        found = _hub_info(remote)
+        remote = replace(remote, revision=str(found.sha))
+        files = [(file.rfilename, file.size) for file in found.siblings or ()]
+        sizes = {name: size for name, size in files if name_problem(name) is None}
+    elif remote.kind == "modelscope":
+        listed = modelscope_files(remote.name, remote.revision, cache_dir)
+        sizes = {file.path: file.size for file in listed}
+    else:
+        raise LoadError(f"'{remote}' is {PLACES[remote.kind]}, not a repository of files")
     models = [path for path in sizes if path.endswith(".onnx")]
-    return Shipped(repo, str(found.sha), tuple(_described(path, sizes) for path in sorted(models)))
+    return Shipped(remote, tuple(_described(path, sizes) for path in sorted(models)))
 
 
 def fetch_onnx(shipped: Shipped, path: str, cache_dir: Path) -> Path:
@@ -125,46 +129,55 @@ def fetch_onnx(shipped: Shipped, path: str, cache_dir: Path) -> Path:
         LoadError: when the repository does not ship it, or it is no ONNX file.
         InfraError: when it cannot be fetched, or arrived damaged.
     """
-    from conformance.sources import hub
-
-    file = shipped.file(path)
+    remote, file = shipped.remote, shipped.file(path)
     if file is None:
-        raise LoadError(f"'{shipped.repo}' at {shipped.commit} ships no '{path}'")
-    home = cache_dir / "hub_onnx" / quote(shipped.repo.replace("/", "--"), safe="")
-    folder = home / shipped.commit / quote(path, safe="")
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / ".lock"):
-        if not folder.is_dir():
-            with hub.explained(shipped.repo, shipped.commit):
-                _download(shipped, (path, *file.external), folder)
+        raise LoadError(f"'{remote}' ships no '{path}'")
+    paths = (path, *file.external)
+    if remote.kind == "hub":
+        version, fill = str(remote.revision), partial(_hub_download, remote, paths)
+    else:
+        listed = modelscope_files(remote.name, remote.revision, cache_dir)
+        files = sorted((f for f in listed if f.path in paths), key=lambda f: str(f.path))
+        version = digest_of(files)
+        asked = (remote.name, remote.revision, files)
+        fill = partial(modelscope_download, *asked, cache_dir=cache_dir)
+    home = cache_dir / f"{remote.kind}_onnx" / quote(remote.name.replace("/", "--"), safe="")
+    folder = home / version / quote(path, safe="")
+    kept_folder(folder, f"'{path}' of '{remote}'", fill, offline=False, resume=True)
     if (what := mistaken(folder / path)) is not None:
-        raise LoadError(f"'{path}' of '{shipped.repo}' {what}")
+        raise LoadError(f"'{path}' of '{remote.name}' {what}")
     return folder / path
 
 
-def _download(shipped: Shipped, paths: tuple[str, ...], folder: Path) -> None:
+def _hub_info(remote: Remote) -> Any:
+    from conformance.sources import hub
+
+    ref = remote.revision or "main"
+    hub.require_client()
+    with hub.explained(remote.name, ref):
+        return hub.api().model_info(
+            remote.name, revision=ref, files_metadata=True, timeout=_TIMEOUT_S
+        )
+
+
+def _hub_download(remote: Remote, paths: tuple[str, ...], folder: Path) -> None:
     from huggingface_hub import snapshot_download
 
     from conformance.sources import hub
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f"{folder.name}.partial")
-    snapshot_download(
-        shipped.repo,
-        revision=shipped.commit,
-        local_dir=partial,
-        endpoint=hub.endpoint(),
-        allow_patterns=list(paths),
-    )
-    found = hub.api().model_info(
-        shipped.repo, revision=shipped.commit, files_metadata=True, timeout=_TIMEOUT_S
-    )
-    by_name: dict[str, Any] = {file.rfilename: file for file in found.siblings or ()}
+    with hub.explained(remote.name, str(remote.revision)):
+        snapshot_download(
+            remote.name,
+            revision=remote.revision,
+            local_dir=folder,
+            endpoint=hub.endpoint(),
+            allow_patterns=list(paths),
+        )
+    by_name: dict[str, Any] = {f.rfilename: f for f in _hub_info(remote).siblings or ()}
     for path in paths:
         if path not in by_name:
             raise InfraError(f"'{path}' is not listed any more by {hub.endpoint()}: run again")
-        hub.check_arrival(partial / path, by_name[path])
-    partial.rename(folder)
+        hub.check_arrival(folder / path, by_name[path])
 
 
 def _described(path: str, sizes: dict[str, int | None]) -> OnnxFile:

@@ -19,12 +19,13 @@ from conformance.execution.child import Executor, children
 from conformance.execution.contract import Completed, Spec
 from conformance.locations import default_cache_dir
 from conformance.model import Case, FrameworkInfo, Record, Stage, TestKind, TestRef, to_json
-from conformance.requirements import missing_requirements
+from conformance.requirements import missing_client, missing_requirements
 from conformance.single.document import CERTIFICATE, Certificate, certificate_of, write_certificate
 from conformance.single.exits import INFRA, LOAD, NOT_RUN, UNDETECTED, exit_code
 from conformance.single.folder import check_output, write_folder
 from conformance.single.steps import Listener, Reporter, Step
-from conformance.sources.hub import require_client, snapshot
+from conformance.sources.fetching import Fetched, fetch
+from conformance.sources.spelling import Remote
 from conformance.tasks import Settings, preloaded
 from conformance.zoo import LocatedCase
 
@@ -87,7 +88,8 @@ def convert(
     """Convert ``model`` into the folder ``out``: ``model.onnx`` and ``certificate.json``.
 
     Args:
-        model: a manifest (``file.yaml#id``), a local file or folder, or a hub id.
+        model: a manifest (``file.yaml#id``), a local file or folder, a hub id, or a model of
+            another place (:mod:`conformance.sources.spelling`).
         out: new, empty, or a former conversion, which is replaced when this one is proven.
         wishes: what is not to be detected.
         place: cache, seed, and what becomes of failures.
@@ -119,6 +121,7 @@ class _Work:
         self._place = place
         self._scratch = scratch
         self._reporter = reporter
+        self._offline = place.offline
         offline = {"HF_HUB_OFFLINE": "1"} if place.offline else {}
         self._executor: Executor = place.executor or children(offline)
         self._progress = scratch / "progress.json"
@@ -148,12 +151,15 @@ class _Work:
     def _detected(
         self, model: str, wishes: Wishes, frameworks: Mapping[str, FrameworkInfo]
     ) -> Detected:
-        def download(repo: str, revision: str | None) -> Path:
-            require_client()
+        def download(remote: Remote) -> Fetched:
+            if missing := missing_client(remote.kind):
+                raise ConversionFailed(f"not-run at load: {missing}", NOT_RUN, Stage.LOAD)
             self._reporter.begin(Step.DOWNLOAD)
-            folder = snapshot(repo, revision, self._place.cache_dir, offline=self._place.offline)
-            self._reporter.begin(Step.LOAD)  # its configuration is read next
-            return folder
+            fetched = fetch(remote, self._place.cache_dir, offline=self._offline)
+            # what was fetched is what is read: a branch that moves now would be two models
+            self._offline = True
+            self._reporter.begin(Step.LOAD)  # what it takes is read next
+            return fetched
 
         self._reporter.begin(Step.DETECT)
         try:
@@ -179,7 +185,7 @@ class _Work:
                     "case": to_json(located.case),
                     "zoo_dir": str(located.zoo_dir),
                     "cache_dir": str(self._place.cache_dir),
-                    "offline": self._place.offline,
+                    "offline": self._offline,
                     "seed": self._place.seed,
                 },
                 workdir=workdir,
@@ -197,7 +203,7 @@ class _Work:
             cache_dir=self._place.cache_dir,
             workdir=self._scratch,
             progress=self._progress,
-            offline=self._place.offline,
+            offline=self._offline,
             require=False,
             seed=self._place.seed,
             failures_dir=self._scratch / "failures",

@@ -56,6 +56,8 @@ def fetch_file(
     """
     if sha256 is None:
         path.unlink(missing_ok=True)
+    elif path.exists() and _digest(path) == sha256:
+        return sha256
     goes_on = path.exists()
     told = _Told()
     fruitless = 0

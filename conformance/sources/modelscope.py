@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -69,25 +70,54 @@ def modelscope_snapshot(
     api = _client(home)
     with _explained(model, ref, api):
         files = _wanted(api.list_repo_files(model, "model", revision=ref, recursive=False), what)
-
-        def fill(folder: Path) -> None:
-            for file in files:
-                api.download_file(
-                    model,
-                    "model",
-                    file.path,
-                    revision=ref,
-                    local_dir=folder,
-                    expected_sha256=file.sha256,
-                    file_size=file.size,
-                )
-
-        folder = home / _digest(files)
+        folder = home / digest_of(files)
         # the client goes on with a file that it had begun
+        fill = partial(_download, api, model, ref, files)
         kept_folder(folder, what, fill, offline=False, resume=True)
     remembered.parent.mkdir(exist_ok=True)
     remembered.write_text(folder.name, encoding="ascii")
     return folder
+
+
+def modelscope_files(model: str, revision: str | None, cache_dir: Path) -> list[Any]:
+    """Every file of a model as ModelScope's client lists it, with ``path``, ``size``, ``sha256``.
+
+    Raises:
+        LoadError, InfraError: see :func:`modelscope_snapshot`.
+    """
+    ref = revision or _DEFAULT_BRANCH
+    api = _client(cache_dir / "modelscope")
+    with _explained(model, ref, api):
+        listed = api.list_repo_files(model, "model", revision=ref, recursive=True)
+    return [file for file in listed if not file.is_dir and name_problem(file.path) is None]
+
+
+def modelscope_download(
+    model: str, revision: str | None, files: Sequence[Any], folder: Path, cache_dir: Path
+) -> None:
+    """Write files of :func:`modelscope_files` into ``folder``, their digests checked.
+
+    Raises:
+        LoadError, InfraError: see :func:`modelscope_snapshot`.
+    """
+    ref = revision or _DEFAULT_BRANCH
+    _check_digests(files, f"'{model}' at '{ref}'")
+    api = _client(cache_dir / "modelscope")
+    with _explained(model, ref, api):
+        _download(api, model, ref, files, folder)
+
+
+def _download(api: Any, model: str, ref: str, files: Sequence[Any], folder: Path) -> None:
+    for file in files:
+        api.download_file(
+            model,
+            "model",
+            file.path,
+            revision=ref,
+            local_dir=folder,
+            expected_sha256=file.sha256,
+            file_size=file.size,
+        )
 
 
 def _kept(home: Path, remembered: Path) -> Path | None:
@@ -132,16 +162,21 @@ def _wanted(listed: Sequence[Any], what: str) -> list[Any]:
             f"{what} has no .safetensors weights; other formats run code when they are read: "
             "convert it, or name another revision"
         )
+    _check_digests(files, what)
+    return files
+
+
+def _check_digests(files: Sequence[Any], what: str) -> None:
     for file in files:
         if not _SHA256.fullmatch(file.sha256 or ""):
             raise LoadError(
                 f"ModelScope tells no SHA-256 of '{file.path}' of {what}, so nobody could tell "
                 "whether it arrived: name another revision, or download it and give its 'path'"
             )
-    return files
 
 
-def _digest(files: Sequence[Any]) -> str:
+def digest_of(files: Sequence[Any]) -> str:
+    """What stands for the content of listed files: their names, sizes and digests."""
     listed = [[file.path, file.size, file.sha256] for file in files]
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 

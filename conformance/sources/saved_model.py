@@ -10,24 +10,27 @@ Layout below the cache folder::
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-from conformance.entry import Source
+from filelock import FileLock
+
 from conformance.errors import LoadError
 from conformance.paths import check_kaggle_handle, check_url
 from conformance.sources.archive import unpack
 from conformance.sources.http import fetch_file
 from conformance.sources.kept import kept_folder
+from conformance.sources.spelling import Remote
 
 _KAGGLE = "https://www.kaggle.com"
 _MODEL = "model"
 _ARCHIVE_DIGEST = "archive.sha256"
 
 
-def saved_model(source: Source, cache_dir: Path, *, offline: bool) -> Path:
+def saved_model(remote: Remote, cache_dir: Path, *, offline: bool) -> Path:
     """The folder of a SavedModel, downloaded unless it is there.
 
     For Kaggle, ``KAGGLE_API_TOKEN``, ``KAGGLE_USERNAME`` with ``KAGGLE_KEY``, and ``kaggle.json``
@@ -35,7 +38,7 @@ def saved_model(source: Source, cache_dir: Path, *, offline: bool) -> Path:
     ``KAGGLE_API_ENDPOINT`` names another server.
 
     Args:
-        source: with a ``url`` or a ``kaggle`` handle.
+        remote: of kind ``kaggle``, or ``url`` with the digest of the archive.
         cache_dir: where downloads are kept.
         offline: use only what is kept.
 
@@ -45,23 +48,64 @@ def saved_model(source: Source, cache_dir: Path, *, offline: bool) -> Path:
         InfraError: when the server cannot be reached or what arrived is damaged.
     """
     try:
-        if source.url is not None:
-            url, headers = check_url(source.url), dict[str, str]()
-            # what is unpacked is decided by the digest alone, wherever it came from
-            name, what = f"sha256-{source.sha256}", f"'{url}'"
-        elif source.kaggle is not None:
-            handle = check_kaggle_handle(source.kaggle)
+        if remote.kind == "url" and remote.sha256 is not None:
+            url, headers = check_url(remote.name), dict[str, str]()
+            name, what = _by_digest(remote.sha256), f"'{url}'"
+        elif remote.kind == "kaggle":
+            handle = check_kaggle_handle(remote.name)
             url, headers = f"{_endpoint()}/api/v1/models/{handle}/download", _credentials()
             name, what = f"kaggle--{handle.replace('/', '--')}", f"Kaggle's '{handle}'"
         else:
-            raise LoadError(f"the source is a {source.kind}, not a SavedModel of another place")
+            raise LoadError(f"'{remote}' is no SavedModel of another place, or has no digest")
     except ValueError as error:
         raise LoadError(str(error)) from error
     folder = cache_dir / "saved_models" / name
-    kept = kept_folder(folder, what, _filler(url, headers, source.sha256), offline=offline)
-    if source.sha256 is not None:
-        _check_kept(kept, source.sha256, what)
+    kept = kept_folder(folder, what, _filler(url, headers, remote.sha256), offline=offline)
+    if remote.sha256 is not None:
+        _check_kept(kept, remote.sha256, what)
     return _root(kept / _MODEL)
+
+
+def archive_digest(url: str, cache_dir: Path, *, offline: bool) -> str:
+    """SHA-256 of an archive whose digest nobody has said: what the address gives now.
+
+    It is fetched whole, and lies where :func:`saved_model` takes it from.
+
+    Args:
+        url: of the archive.
+        cache_dir: where downloads are kept.
+        offline: nothing may be fetched.
+
+    Raises:
+        LoadError: when there is no such file, or ``offline``: any file could be meant.
+        InfraError: when the server cannot be reached.
+    """
+    try:
+        check_url(url)
+    except ValueError as error:
+        raise LoadError(str(error)) from error
+    if offline:
+        raise LoadError(
+            f"'{url}' can be any file without its digest, and this run is offline: write #sha256= "
+            "and the digest behind it, which the run that fetched it has told"
+        )
+    home = cache_dir / "saved_models"
+    home.mkdir(parents=True, exist_ok=True)
+    arriving = home / f"url-{hashlib.sha256(url.encode()).hexdigest()[:16]}.arriving"
+    with FileLock(f"{arriving}.lock"):
+        found = fetch_file(url, arriving)
+        folder = home / _by_digest(found)
+        with FileLock(f"{folder}.lock"):
+            if folder.is_dir():
+                arriving.unlink()
+            else:
+                arriving.replace(folder.with_name(f"{folder.name}.partial"))
+    return found
+
+
+def _by_digest(sha256: str) -> str:
+    """The folder's name: what is unpacked is decided by the digest alone, wherever it is from."""
+    return f"sha256-{sha256}"
 
 
 def _filler(url: str, headers: dict[str, str], sha256: str | None) -> Callable[[Path], None]:

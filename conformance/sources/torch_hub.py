@@ -22,32 +22,24 @@ from conformance.errors import LoadError
 from conformance.paths import check_github_id
 from conformance.sources.git import fetch_commit
 from conformance.sources.kept import kept_folder
-from conformance.sources.local import model_path
 
 
-def from_torch_hub(source: Source, zoo_dir: Path, cache_dir: Path, *, offline: bool) -> Any:
+def from_torch_hub(source: Source, folder: Path) -> Any:
     """The model that an entrypoint returns, on whatever device and in whatever mode it is.
 
     Weights that the entrypoint downloads are its own affair: they lie in the folder of
-    ``torch.hub``, and ``offline`` does not keep it from asking for them.
+    ``torch.hub``, and an offline run does not keep it from asking for them.
 
     Args:
         source: names the repository or folder, the entrypoint and its arguments.
-        zoo_dir: folder of the zoo file, in which a folder is looked for.
-        cache_dir: where repositories are kept.
-        offline: use only what is kept.
+        folder: the files of the repository.
 
     Raises:
-        LoadError: when there is no such repository, commit, ``hubconf.py`` or entrypoint, when
-            packages that it names are missing, when it raises or returns nothing.
-        InfraError: when Git is not there or cannot reach the repository.
+        LoadError: when there is no ``hubconf.py`` or entrypoint, when packages that it names are
+            missing, when it raises or returns nothing.
     """
     if source.torch_hub is None or source.entrypoint is None:
         raise LoadError(f"the source is a {source.kind}, not a repository of torch.hub")
-    if source.local_path is not None:
-        folder = model_path(source.local_path, zoo_dir)
-    else:
-        folder = repository(source.torch_hub, source.revision or "", cache_dir, offline=offline)
     if not (folder / "hubconf.py").is_file():
         raise LoadError(f"'{source.torch_hub}' holds no hubconf.py, in which torch.hub looks")
     import torch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from conformance.adapters import catalog
@@ -11,9 +13,11 @@ from conformance.errors import InfraError, LoadError
 from conformance.execution.contract import Completed, Failure
 from conformance.inputs import input_sets
 from conformance.model import Stage, Verdict, to_json
+from conformance.sources.fetching import Fetched
 
 FRAMEWORKS = catalog()
 COMMIT = "c0ffee" + "0" * 34
+TRUST = {"trust_remote_code": True}
 TEXT = Signature(
     {
         "input_ids": TensorSpec(dtype="int64", shape=("batch", "tokens"), low=1, high=50),
@@ -27,20 +31,20 @@ TEXT = Signature(
 )
 
 
-def detected(name, signature=TEXT, **wishes):
+def detected(name, signature=TEXT, folder=None, **wishes):
     def ask(located, info):
         return Completed(to_json(signature), None)
 
-    def download(repo, revision):
-        from pathlib import Path
+    def fetch(remote):
+        if remote.kind == "hub":
+            remote = replace(remote, revision=COMMIT)
+        return Fetched(remote, folder)
 
-        return Path("/cache/hub") / COMMIT
-
-    return detect(str(name), Wishes(**wishes), FRAMEWORKS, ask, download)
+    return detect(str(name), Wishes(**wishes), FRAMEWORKS, ask, fetch)
 
 
-def entry_of(name, signature=TEXT, **wishes):
-    return detected(name, signature, **wishes).located.case.entry
+def entry_of(name, signature=TEXT, folder=None, **wishes):
+    return detected(name, signature, folder, **wishes).located.case.entry
 
 
 def test_a_hub_model_is_pinned_to_the_commit_that_was_found():
@@ -52,6 +56,76 @@ def test_a_hub_model_is_pinned_to_the_commit_that_was_found():
     assert any(COMMIT in line for line in found.told)
     assert found.model_type == "bert"
     assert found.located.case.key == "transformers/bert@dynamo-op18-fp32"
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes", "framework", "source"),
+    [
+        ("hf:org/bert@v1", {}, "transformers", {"hub": "org/bert", "revision": COMMIT}),
+        ("modelscope:org/bert", {}, "transformers", {"modelscope": "org/bert"}),
+        (
+            "modelscope:org/bert",
+            {"revision": "v1"},
+            "transformers",
+            {"modelscope": "org/bert", "revision": "v1"},
+        ),
+        ("kaggle:a/b/c/d/1", {}, "tensorflow", {"kaggle": "a/b/c/d/1"}),
+        (
+            f"torch_hub:a/b@{COMMIT}#net",
+            TRUST,
+            "pytorch",
+            {
+                "torch_hub": "a/b",
+                "revision": COMMIT,
+                "entrypoint": "net",
+                "trust_remote_code": True,
+            },
+        ),
+    ],
+)
+def test_every_place_becomes_the_zoos_source(name, wishes, framework, source):
+    """One line is what an entry of a zoo would say, and the record has it."""
+    entry = entry_of(name, **wishes)
+    assert entry.framework == framework
+    assert entry.source.model_dump(exclude_defaults=True) == source
+
+
+def test_the_only_function_of_a_hubconf_is_taken_and_told(tmp_path):
+    """It need not be named; among several it must, and the error lists them."""
+    hubconf = tmp_path / "hubconf.py"
+    name, leave = f"torch_hub:a/b@{COMMIT}", {"folder": tmp_path, "trust_remote_code": True}
+    hubconf.write_text("import torch\ndef _help(): ...\ndef net(): ...\n")
+    found = detected(name, **leave)
+    assert found.located.case.entry.source.entrypoint == "net"
+    assert any("whose only function, 'net', builds" in line for line in found.told)
+    hubconf.write_text("from torch import nn\nfrom .own import tiny as small\ndef net(): ...\n")
+    with pytest.raises(Undetected, match=rf"name one, as {name}#small \(there are small, net\)"):
+        detected(name, **leave)
+    hubconf.write_text("from own import *\n")
+    with pytest.raises(Undetected, match=rf"name the function that builds it, as {name}#NAME"):
+        detected(name, **leave)
+    hubconf.write_text("dependencies = ['torch']\n")
+    with pytest.raises(Undetected, match="has no function that builds a model"):
+        detected(name, **leave)
+
+
+def test_code_of_a_repository_needs_leave_and_its_commit():
+    """Nothing is fetched before both are said, and the error shows the form."""
+    with pytest.raises(Undetected, match="add --trust-remote-code"):
+        detected(f"torch_hub:a/b@{COMMIT}#net")
+    for name in ("torch_hub:a/b#net", "torch_hub:a/b@main#net", "modelscope:a/b"):
+        shown = name.replace("@main", "").replace("a/b", "a/b@COMMIT")
+        with pytest.raises(Undetected, match=f"full commit hash.*{shown}"):
+            detected(name, trust_remote_code=True)
+
+
+def test_a_revision_is_said_once():
+    """Behind the name or by the switch; two that differ, and one of an archive, are refused."""
+    assert entry_of("modelscope:a/b@v1", revision="v1").source.revision == "v1"
+    with pytest.raises(Undetected, match="'modelscope:a/b@v1' says its revision"):
+        detected("modelscope:a/b@v1", revision="v2")
+    with pytest.raises(Undetected, match="--revision goes with a repository"):
+        detected("kaggle:a/b/c/d/1", revision="v2")
 
 
 def test_detected_inputs_make_input_sets_that_vary_every_axis(tmp_path):
@@ -77,7 +151,7 @@ def test_wishes_decide_exporter_opset_provider_and_task(tmp_path):
         ({"provider": "gpu"}, "unknown provider 'gpu'"),
         ({"variant": "fp61"}, "unknown variant 'fp61'"),
         ({"framework": "torch"}, "unknown framework 'torch'"),
-        ({"revision": "main"}, "--revision goes with a hub id"),
+        ({"revision": "main"}, "--revision goes with a model of a repository"),
     ):
         with pytest.raises(Undetected, match=said):
             detected(file, **wish)

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from conformance.adapters import catalog
-from conformance.detection import Undetected, find
+from conformance.detection import Undetected, canonical_name, find
+from conformance.sources.spelling import Remote
 
 FRAMEWORKS = catalog()
 ZOO = """\
@@ -82,15 +83,22 @@ def test_a_modelscope_folder_is_read_as_what_it_holds(tmp_path):
         found(alone)
 
 
-def test_a_torch_hub_repository_needs_its_entry_point(tmp_path):
-    """hubconf.py is told, with how to name what it builds, and that its code has to be trusted."""
+def test_a_torch_hub_folder_is_built_by_the_function_that_is_named(tmp_path):
+    """It is the zoo's torch_hub source; a function that is the only one need not be named."""
     folder = write(tmp_path / "repo", hubconf_py="def tiny(): ...")
-    with pytest.raises(Undetected, match=r"#resnet18', and say --trust-remote-code"):
-        found(folder)
     named = found(f"{folder}#tiny")
-    assert named.source == {"factory": "hubconf:tiny"}
+    assert named.source == {"torch_hub": "./repo", "entrypoint": "tiny"}
     assert named.needs == ("trust_remote_code",)
-    assert named.zoo_dir == folder
+    assert named.zoo_dir == tmp_path
+    only = found(folder / "hubconf.py")
+    assert only.source == named.source
+    assert "whose only function, 'tiny'" in only.told[0]
+    write(folder, hubconf_py="if True:\n def tiny(): ...\ndef large(): ...\nclass Net: ...")
+    with pytest.raises(Undetected, match=rf"as {folder}#tiny \(there are tiny, large\)"):
+        found(folder)
+    write(folder, hubconf_py="def tiny(:")
+    with pytest.raises(Undetected, match=r"hubconf\.py' cannot be read"):
+        found(folder)
 
 
 def test_several_models_are_not_guessed_between(tmp_path):
@@ -142,13 +150,32 @@ def test_a_manifest_says_everything(tmp_path):
 
 
 def test_what_is_not_here_is_a_hub_id(tmp_path, monkeypatch):
-    """An id is the hub's unless a path of that name is here; hf:// says the hub in any case."""
+    """An id is the hub's unless a path of that name is here; hf: says the hub in any case."""
     monkeypatch.chdir(tmp_path)
-    named = found("org/name")
-    assert (named.framework, named.source) == ("transformers", {"hub": "org/name"})
+    named = found("org/name@v1")
+    assert (named.framework, named.remote) == ("transformers", Remote("hub", "org/name", "v1"))
     write(tmp_path / "org" / "name", digits_keras="")
     assert found("org/name").framework == "tensorflow"
-    assert "'hf://org/name' would be the hub's" in found("org/name").told[-1]
-    assert found("hf://org/name").source == {"hub": "org/name"}
-    with pytest.raises(Undetected, match="no hub id"):
-        found("a/b/c")
+    assert "'hf:org/name' would be the hub's" in found("org/name").told[-1]
+    assert found("hf:org/name").remote == Remote("hub", "org/name")
+    for wrong in ("a/b/c", "ms:org/name", "x" * 5000):
+        with pytest.raises(Undetected, match=r"written hf:org/name.*modelscope:org/name.*https:"):
+            found(wrong)
+    with pytest.raises(Undetected, match="write kaggle:owner/model"):
+        found("kaggle:google/nnlm")
+    with pytest.raises(Undetected, match="read as framework 'tensorflow', not 'sklearn'"):
+        found("kaggle:a/b/c/d/1", "sklearn")
+
+
+def test_one_model_has_one_name_in_a_registry(tmp_path, monkeypatch):
+    """However it is written; another revision, and another folder, are other models."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("org/name", "hf:org/name", "hf://org/name"):
+        assert canonical_name(name) == "org/name"
+    assert canonical_name("hf:org/name", "v1") == canonical_name("org/name@v1") == "org/name@v1"
+    assert canonical_name("modelscope:org/name") == "modelscope:org/name"
+    write(tmp_path / "org" / "name", digits_keras="")
+    here = str(tmp_path / "org" / "name")
+    assert canonical_name("org/name") == canonical_name("./org/name") == here
+    assert canonical_name("hf:org/name") == "org/name"
+    assert canonical_name("zoo.yaml#pca") == f"{tmp_path}/zoo.yaml#pca"

@@ -10,11 +10,13 @@ import pytest
 
 from conformance.cli import main
 from conformance.errors import InfraError, LoadError
-from conformance.shipped import fetch_onnx, shipped_onnx, variant_of
+from conformance.shipped import AuditImpossible, audit, fetch_onnx, shipped_onnx, variant_of
+from conformance.sources.spelling import Remote
 
 pytest.importorskip("huggingface_hub")
 sys.path.insert(0, str(Path(__file__).parents[1] / "sources"))
 from hub_server import Hub, serving
+from modelscope_server import ModelScope, serving_modelscope
 
 
 @pytest.fixture
@@ -40,9 +42,13 @@ def hub(tmp_path, monkeypatch):
         yield hub
 
 
-def test_files_are_listed_with_variant_and_size(hub):
+def listed(cache_dir, kind="hub", revision=None):
+    return shipped_onnx(Remote(kind, "tiny/bert", revision), cache_dir)
+
+
+def test_files_are_listed_with_variant_and_size(hub, tmp_path):
     """Sizes include external data, variants follow the names, other files are left out."""
-    shipped = shipped_onnx("tiny/bert")
+    shipped = listed(tmp_path)
     assert shipped.commit == hub.commit
     assert [(f.path, f.variant, f.size_bytes) for f in shipped.files] == [
         ("model.onnx", "fp32", 300),
@@ -74,7 +80,7 @@ def test_variants_are_told_by_names(path, variant):
 
 def test_a_file_is_fetched_whole_and_once(hub, tmp_path):
     """Its external data comes along as plain files, and the second time nobody is asked."""
-    shipped = shipped_onnx("tiny/bert")
+    shipped = listed(tmp_path)
     file = fetch_onnx(shipped, "onnx/model.onnx", tmp_path)
     assert file.read_bytes() == (hub.folder / "onnx/model.onnx").read_bytes()
     assert file.with_name("model.onnx_data").stat().st_size == 5000
@@ -86,7 +92,7 @@ def test_a_file_is_fetched_whole_and_once(hub, tmp_path):
 
 def test_a_damaged_file_is_not_kept(hub, tmp_path):
     """A file whose digest is not the hub's is refused, and fetched anew the next time."""
-    shipped = shipped_onnx("tiny/bert")
+    shipped = listed(tmp_path)
     hub.damaged.add("model.onnx")
     with pytest.raises(InfraError, match="arrived damaged"):
         fetch_onnx(shipped, "model.onnx", tmp_path)
@@ -100,9 +106,9 @@ def test_what_is_no_model_is_not_taken_for_one(hub, tmp_path):
         "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n"
     )
     with pytest.raises(LoadError, match="Git LFS pointer"):
-        fetch_onnx(shipped_onnx("tiny/bert"), "model.onnx", tmp_path)
+        fetch_onnx(listed(tmp_path), "model.onnx", tmp_path)
     with pytest.raises(LoadError, match=r"ships no 'other\.onnx'"):
-        fetch_onnx(shipped_onnx("tiny/bert"), "other.onnx", tmp_path)
+        fetch_onnx(listed(tmp_path), "other.onnx", tmp_path)
 
 
 def test_the_command_checks_several_models_and_writes_results(hub, tmp_path, capsys):
@@ -127,3 +133,61 @@ def test_the_command_checks_several_models_and_writes_results(hub, tmp_path, cap
     assert "it is there as model.onnx, onnx/model.onnx" in capsys.readouterr().out
     assert main(["check"]) == 2
     assert main(["check", "--model-file", str(tmp_path / "none.txt")]) == 2
+
+
+@pytest.fixture
+def scope(tmp_path, monkeypatch):
+    """A ModelScope with one model, which ships an ONNX file with its weights beside it."""
+    pytest.importorskip("modelscope_hub")
+    folder = tmp_path / "remote"
+    (folder / "onnx").mkdir(parents=True)
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "onnx" / "model_fp16.onnx").write_bytes(b"7" * 100)
+    (folder / "onnx" / "model_fp16.onnx_data").write_bytes(b"7" * 5000)
+    monkeypatch.delenv("MODELSCOPE_API_TOKEN", raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("MODELSCOPE_HOME", str(tmp_path / "home"))
+    with serving_modelscope(ModelScope("tiny/bert", folder)) as held:
+        monkeypatch.setenv("MODELSCOPE_ENDPOINT", held.url)
+        yield held
+
+
+def test_modelscope_is_asked_by_its_own_client(scope, tmp_path):
+    """Files in folders are listed with their sizes, and fetched whole, once, digests checked."""
+    shipped = listed(tmp_path, "modelscope")
+    (file,) = shipped.files
+    assert (file.path, file.variant, file.size_bytes) == ("onnx/model_fp16.onnx", "fp16", 5100)
+    assert shipped.commit is None
+    path = fetch_onnx(shipped, file.path, tmp_path)
+    assert path.read_bytes() == b"7" * 100
+    assert path.with_name("model_fp16.onnx_data").stat().st_size == 5000
+    scope.requests.clear()
+    assert fetch_onnx(shipped, file.path, tmp_path) == path
+    assert scope.fetched() == []
+    (scope.folder / "onnx" / "model_fp16.onnx").write_bytes(b"8" * 100)
+    assert fetch_onnx(listed(tmp_path, "modelscope"), file.path, tmp_path) != path
+    commit = scope.refs[-1]
+    assert listed(tmp_path, "modelscope", commit).commit == commit
+
+
+def test_an_audit_wants_to_know_the_commit(scope, tmp_path):
+    """File and weights of a branch could be of two commits, where nobody tells which it names."""
+    with pytest.raises(AuditImpossible, match=r"as modelscope:tiny/bert@COMMIT"):
+        audit(listed(tmp_path, "modelscope"), "onnx/model_fp16.onnx")
+
+
+def test_the_command_knows_every_place(scope, tmp_path, capsys):
+    """One of repositories is asked; an archive ships no ONNX file, and nobody is asked for it."""
+    output = tmp_path / "results.json"
+    listed = tmp_path / "models.txt"
+    listed.write_text("modelscope:tiny/bert # ours\nkaggle:a/b/c/d/1\nzoo.yaml#bert\n#none\na/b/c")
+    found = ["check", "--model-file", str(listed), "--onnx-path", "onnx/model_fp16.onnx"]
+    assert main([*found, "--output", str(output), "--cache-dir", str(tmp_path)]) == 1
+    models = json.loads(output.read_text())["models"]
+    assert [(m["model_id"], m["status"]) for m in models] == [
+        ("modelscope:tiny/bert", "shipped"),
+        ("kaggle:a/b/c/d/1", "missing"),
+        ("zoo.yaml#bert", "missing"),
+        ("a/b/c", "error"),
+    ]
+    assert "written hf:org/name" in capsys.readouterr().out

@@ -59,20 +59,22 @@ class _Handler(Handler):
         if not (asked.path.startswith(api) and shown and query.get("Revision") in held.refs):
             return self._json(404, {"Code": 10010205001, "Message": "not found"})
         if asked.path == f"{api}/files":
-            return self._json(200, {"Code": 200, "Data": {"Files": self._files()}})
+            files = self._files("**/*" if query.get("Recursive") == "True" else "*")
+            return self._json(200, {"Code": 200, "Data": {"Files": files}})
         return self._file(name)
 
     def _token(self):
         return (self.headers.get("Authorization") or "").removeprefix("Bearer ")
 
-    def _files(self):
+    def _files(self, pattern):
         found = []
-        for path in sorted(self.held.folder.iterdir()):
+        for path in sorted(self.held.folder.glob(pattern)):
+            about = {"Name": path.name, "Path": path.relative_to(self.held.folder).as_posix()}
             if path.is_dir():
-                found.append({"Name": path.name, "Path": path.name, "Type": "tree", "Size": 0})
+                found.append({**about, "Type": "tree", "Size": 0})
                 continue
             content = path.read_bytes()
-            about = {"Name": path.name, "Path": path.name, "Type": "blob", "Size": len(content)}
+            about |= {"Type": "blob", "Size": len(content)}
             if path.name not in self.held.without_digest:
                 about["Sha256"] = hashlib.sha256(content).hexdigest()
             found.append(about)

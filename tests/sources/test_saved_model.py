@@ -17,7 +17,9 @@ from conformance.entry import Source, ZooEntry
 from conformance.errors import InfraError, LoadError
 from conformance.model import Case
 from conformance.sources.archive import unpack
+from conformance.sources.fetching import fetch
 from conformance.sources.saved_model import saved_model
+from conformance.sources.spelling import Remote, remote_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 from file_server import Files, serving_files
@@ -69,11 +71,11 @@ def server(tmp_path, monkeypatch):
 
 
 def tfhub(server, **keys):
-    return Source.model_validate({"url": server.url + TFHUB, "sha256": SHA256} | keys)
+    return remote_of(Source.model_validate({"url": server.url + TFHUB, "sha256": SHA256} | keys))
 
 
 def kaggle(**keys):
-    return Source.model_validate({"kaggle": HANDLE} | keys)
+    return remote_of(Source.model_validate({"kaggle": HANDLE} | keys))
 
 
 def files_of(folder):
@@ -126,6 +128,25 @@ def test_an_interrupted_run_is_continued(server, tmp_path):
     server.requests.clear()
     saved_model(tfhub(server), tmp_path, offline=False)
     assert [asked for _, asked, _ in server.requests] == ["bytes=50-"]
+
+
+def test_an_address_without_a_digest_is_pinned_to_what_came(server, tmp_path):
+    """One download tells the digest, by which it is kept; offline the digest has to be said."""
+    asked = Remote("url", server.url + TFHUB)
+    found = fetch(asked, tmp_path, offline=False)
+    assert found.remote == Remote("url", server.url + TFHUB, sha256=SHA256)
+    assert files_of(found.folder) == ["saved_model.pb", "variables/variables.index"]
+    assert [asked for _, asked, _ in server.requests] == [None]
+    assert fetch(found.remote, tmp_path, offline=True) == found
+    with pytest.raises(LoadError, match=r"any file without its digest.*#sha256="):
+        fetch(asked, tmp_path, offline=True)
+    assert fetch(asked, tmp_path, offline=False) == found
+    server.files[TFHUB] = tar_of(("saved_model.pb", b"another"))
+    moved = fetch(asked, tmp_path, offline=False)
+    assert moved.remote.sha256 != SHA256
+    assert moved.folder != found.folder
+    assert not list((tmp_path / "saved_models").glob("*.partial"))
+    assert not list((tmp_path / "saved_models").glob("*.arriving"))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from conformance.cache.key import bundle_key
 from conformance.entry import Source, ZooEntry
 from conformance.errors import InfraError, LoadError
 from conformance.model import Case
+from conformance.sources.fetching import source_folder
 from conformance.sources.local import local_files
 from conformance.sources.torch_hub import from_torch_hub, repository
 
@@ -98,10 +99,14 @@ def source(**keys):
     return Source.model_validate(given | keys)
 
 
+def loaded(given, zoo_dir, cache_dir, *, offline):
+    return from_torch_hub(given, source_folder(given, zoo_dir, cache_dir, offline=offline))
+
+
 def test_a_folder_beside_the_zoo_makes_a_model(tmp_path):
     """The entrypoint is called with its arguments; its neighbours can be imported."""
     write(tmp_path / "nets")
-    model = from_torch_hub(source(args={"width": 3}), tmp_path, tmp_path / "cache", offline=True)
+    model = loaded(source(args={"width": 3}), tmp_path, tmp_path / "cache", offline=True)
     assert model.weight.tolist() == [0.0, 1.0, 2.0]
 
 
@@ -109,7 +114,7 @@ def test_loading_leaves_the_folder_as_it_is(tmp_path):
     """Bytecode beside the code would make it another model to the cache."""
     folder = write(tmp_path / "nets")
     before = sorted(folder.rglob("*"))
-    from_torch_hub(source(), tmp_path, tmp_path / "cache", offline=True)
+    loaded(source(), tmp_path, tmp_path / "cache", offline=True)
     assert sorted(folder.rglob("*")) == before
 
 
@@ -146,7 +151,7 @@ def test_a_repository_is_fetched_at_its_commit_and_kept(github, tmp_path):
     github.rename(tmp_path / "gone")
     assert repository("someone/nets", commit, tmp_path / "cache", offline=True) == folder
     given = source(torch_hub="someone/nets", revision=commit)
-    model = from_torch_hub(given, tmp_path, tmp_path / "cache", offline=False)
+    model = loaded(given, tmp_path, tmp_path / "cache", offline=False)
     assert model.weight.tolist() == [0.0, 1.0]
 
 
@@ -194,7 +199,7 @@ def test_what_an_entrypoint_does_wrong_is_said(tmp_path, change, message):
     """Each is a load error that names the entrypoint."""
     write(tmp_path / "nets")
     with pytest.raises(LoadError, match=message):
-        from_torch_hub(source(**change), tmp_path, tmp_path, offline=True)
+        loaded(source(**change), tmp_path, tmp_path, offline=True)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +213,7 @@ def test_missing_packages_are_named(tmp_path, code, message):
     """Those that hubconf.py declares and those that it imports."""
     (write(tmp_path / "nets") / "hubconf.py").write_text(f"{code}\ndef net():\n    pass\n")
     with pytest.raises(LoadError, match=message):
-        from_torch_hub(source(), tmp_path, tmp_path, offline=True)
+        loaded(source(), tmp_path, tmp_path, offline=True)
 
 
 @pytest.mark.parametrize(
