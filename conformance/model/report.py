@@ -13,7 +13,7 @@ from conformance.evidence import (
     MutationReport,
     ParityReport,
 )
-from conformance.model.run import RunFooter, RunHeader
+from conformance.model.run import RunFooter, RunHeader, RunPlan
 from conformance.model.verdicts import Stage, Verdict
 
 
@@ -98,6 +98,10 @@ class RunReport:
     vanished: tuple[str, ...] = ()
     #: What the runs of :attr:`trends` were made of, by id, this run included.
     origins: dict[str, RunOrigin] = field(default_factory=dict)
+    #: The tests that were selected; ``None`` when the run died before it knew them.
+    plan: RunPlan | None = None
+    #: Id of the last earlier run that selected all of the same zoo files, for a run that did not.
+    last_whole: str | None = None
 
     @property
     def totals(self) -> dict[Verdict, int]:

@@ -38,6 +38,8 @@ class RunPlan:
     tests: tuple[TestRef, ...]
     #: How many tests of the zoo (of this shard of it) were not selected.
     deselected: int = 0
+    #: The options by which they were, such as ``-k bert``; ``None`` where that is not known.
+    selected_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
