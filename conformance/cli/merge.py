@@ -76,14 +76,13 @@ def _merge(arguments: argparse.Namespace) -> int:
 
 
 def _merged(folders: list[Path], out: Path, *, partial: bool) -> Merged:
-    from conformance.history import load_report, merge_shards, read_shard, update_index
+    from conformance.cli.report import write_report
+    from conformance.history import merge_shards, read_shard
     from conformance.redaction import hide_secrets_in
-    from conformance.reporters import write_reports
 
     words = ["conformance", "report", "merge", *map(str, folders), "--report", str(out)]
     words += ["--partial"] * partial
     shards = [read_shard(folder) for folder in folders]
     merged = merge_shards(shards, out, shlex.join(hide_secrets_in(words)), partial=partial)
-    update_index(out)
-    write_reports(load_report(out, merged.header.id), out)
+    write_report(out, merged.header.id)
     return merged

@@ -69,7 +69,7 @@ def merge_shards(shards: Sequence[Shard], out: Path, command: str, *, partial: b
             "its report again"
         )
     carried, lost = _carry(records.values(), out / FAILURES)
-    _write(out, header, tests, carried, footer)
+    _write(out, header, _plan(shards, tests), carried, footer)
     notes = (*_told(shards), *_unselected(header, tests), *lost)
     return Merged(header, footer, len(tests), missing, notes)
 
@@ -124,6 +124,19 @@ def _in_order_of_zoo(records: Mapping[_Key, _Told], zoo_cases: Sequence[str]) ->
         return min(places.get(row, len(places)) for row in rows)
 
     return tuple(sorted(records.values(), key=place))
+
+
+def _plan(shards: Sequence[Shard], tests: Sequence[_Told]) -> RunPlan:
+    """The tests of all shards; what is in none of them was selected by none."""
+    planned = [(shard.number, plan) for shard in shards if (plan := shard.run.plan)]
+    # two runs may have done the same part
+    sizes = {part: len(plan.tests) + plan.deselected for part, plan in planned}
+    words = dict.fromkeys(plan.selected_by for _, plan in planned if plan.selected_by)
+    return RunPlan(
+        tuple(told.ref for told in tests),
+        deselected=max(sum(sizes.values()) - len(tests), 0),
+        selected_by=" | ".join(words) or None,
+    )
 
 
 def _header(shards: Sequence[Shard], missing: tuple[int, ...], command: str) -> RunHeader:
@@ -209,16 +222,16 @@ def _carry(tests: Iterable[_Told], failures: Path) -> tuple[dict[_Key, Record], 
 def _write(
     out: Path,
     header: RunHeader,
-    tests: Sequence[_Told],
+    plan: RunPlan,
     records: Mapping[_Key, Record],
     footer: RunFooter,
 ) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=".merging-", dir=out) as scratch:
             writer = RunWriter(Path(scratch), header)
-            writer.plan(RunPlan(tuple(told.ref for told in tests)))
-            for told in tests:
-                record = records.get((told.ref.test, told.ref.id))
+            writer.plan(plan)
+            for ref in plan.tests:
+                record = records.get((ref.test, ref.id))
                 if record is not None:
                     writer.append(record)
             writer.close(footer)

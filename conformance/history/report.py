@@ -36,6 +36,7 @@ def load_report(report_dir: Path, run: str | StoredRun) -> RunReport:
     cases = merge(run)
     before = _compared(report_dir, run)
     earlier = [other for other in list_runs(report_dir) if other.name < path.name]
+    partial = run.plan is not None and not run.whole
     trends = _trends(report_dir, run.header, cases, earlier)
     return RunReport(
         header=run.header,
@@ -44,6 +45,8 @@ def load_report(report_dir: Path, run: str | StoredRun) -> RunReport:
         trends=trends,
         origins=_origins(report_dir, run.header, trends, earlier),
         vanished=vanished_cases(gated(run), gated(before)) if before else (),
+        plan=run.plan,
+        last_whole=_last_whole(run.header, earlier) if partial else None,
     )
 
 
@@ -83,6 +86,18 @@ def _trends_without_index(earlier: Sequence[Path]) -> dict[str, list[TrendPoint]
             for row in merge(run):
                 trends.setdefault(row.id, []).append(trend_point(run.header, row))
     return trends
+
+
+def _last_whole(header: RunHeader, earlier: Sequence[Path]) -> str | None:
+    """The newest run of the same zoo files that selected all of them and came to its end."""
+    for path in reversed(earlier[-TREND_POINTS:]):
+        run = _readable(path)
+        if run is None or not run.whole or run.header.shard is not None:
+            continue
+        ended = run.footer is not None and run.footer.status == "finished"
+        if ended and run.header.zoos == header.zoos:
+            return run.header.id
+    return None
 
 
 def _compared(report_dir: Path, run: StoredRun) -> StoredRun | None:

@@ -22,6 +22,7 @@ from conformance.reporters.inert import inert_json
 from conformance.reporters.overview import overview
 from conformance.reporters.packing import OWN_ID, PART, packed
 from conformance.reporters.page import inlined, page_environment, trusted
+from conformance.reporters.selection import selection
 from conformance.reporters.sparkline import Sparkline
 
 _MEANINGS = {
@@ -128,6 +129,7 @@ def report_html(
         report=report,
         status=report.footer.status if report.footer else "crashed",
         took=_took(report),
+        part=selection(report),
         machine=_machine(report.header.machine),
         diff=diff,
         baseline=baseline,
@@ -162,6 +164,7 @@ def _page_data(report: RunReport, diff: RunDiff | None) -> dict[str, Any]:
         "movements": {movement.value: shown for movement, shown in _MOVEMENTS.items()},
         "trust": _TRUST,
         "vanished": list(report.vanished),
+        "partial": selection(report) is not None,
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from conformance.model import SCHEMA_VERSION, CaseResult, RunReport, TrendPoint, to_json
+from conformance.reporters.selection import selection
 
 _CASE_FIELDS = (
     "id",
@@ -48,12 +50,18 @@ def report_json(report: RunReport) -> dict[str, Any]:
             "finished": report.footer.finished if report.footer else None,
             "status": report.footer.status if report.footer else "crashed",
         }
-        | {name: header[name] for name in _RUN_FIELDS},
+        | {name: header[name] for name in _RUN_FIELDS}
+        | {"selection": _selection(report)},
         "totals": {verdict.value: count for verdict, count in report.totals.items()},
         "cases": [_case(row, report.trends.get(row.id, ())) for row in report.cases],
         "vanished": list(report.vanished),
         "gate": to_json(report.footer.gate) if report.footer and report.footer.gate else None,
     }
+
+
+def _selection(report: RunReport) -> dict[str, Any] | None:
+    found = selection(report)
+    return None if found is None else asdict(found)
 
 
 def _case(row: CaseResult, trend: tuple[TrendPoint, ...]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from conformance.reporters.differences import (
 from conformance.reporters.findings import sensitivity
 from conformance.reporters.gate_text import gate_verdict
 from conformance.reporters.inert import inert_markdown
+from conformance.reporters.selection import selection
 from conformance.reporters.wording import parity_phrase, scores
 
 #: GitHub refuses a step's summary above 1 MiB; the difference is for what else the step writes.
@@ -126,9 +127,10 @@ def _title(report: RunReport) -> _Block:
     stopped = gate is not None and not gate.passed
     words += ", the gate failed" if stopped else ""
     glyph = Verdict.FAIL.glyph if failing or stopped else Verdict.PASS.glyph
-    return _Block(
-        (f"## {glyph} ONNX conformance: {words}{unfinished}", "", f"Run {', '.join(about)}")
-    )
+    told = [f"## {glyph} ONNX conformance: {words}{unfinished}", "", f"Run {', '.join(about)}"]
+    if part := selection(report):
+        told += [line for text in part.lines for line in ("", f"**{inert_markdown(text)}**")]
+    return _Block(tuple(told))
 
 
 def _gate(report: RunReport) -> list[_Block]:

@@ -12,6 +12,7 @@ from conformance.reporters.derivation import beside_base
 from conformance.reporters.findings import sensitivity
 from conformance.reporters.gate_text import Tone, gate_lines
 from conformance.reporters.inert import inert, inert_line
+from conformance.reporters.selection import selection
 from conformance.reporters.wording import (
     NOTHING,
     duration,
@@ -68,6 +69,8 @@ def _parts(report: RunReport, report_dir: Path | None, *, compact: bool) -> list
     if status != "finished":
         text = f"! this run was {status}: what it did not reach is not-run or an infra-error"
         parts.append(Text(text, style="bold yellow"))
+    if part := selection(report):
+        parts += [Text(inert_line(line), style="bold yellow") for line in part.lines]
     shown = _shown(report.cases)
     if shown:
         parts.append(_table(shown, compact=compact))

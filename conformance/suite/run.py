@@ -89,8 +89,13 @@ class ZooRun:
         self._writer: RunWriter | None = None
         self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
-    def plan(self, nodeids: Iterable[str]) -> None:
-        """The tests that were selected are known: the run begins. Later calls change nothing."""
+    def plan(self, nodeids: Iterable[str], selected_by: str | None = None) -> None:
+        """The tests that were selected are known: the run begins. Later calls change nothing.
+
+        Args:
+            nodeids: of the tests.
+            selected_by: the options by which they were, in words; None for none.
+        """
         if self._writer is not None:
             return
         selected = set(nodeids)
@@ -99,7 +104,8 @@ class ZooRun:
         if not tests:
             return
         self._writer = RunWriter(self._options.report_dir, self._header())
-        self._writer.plan(RunPlan(tests, deselected=len(self._refs) - len(tests)))
+        deselected = len(self._refs) - len(tests)
+        self._writer.plan(RunPlan(tests, deselected, selected_by if deselected else None))
 
     def add(self, record_json: str) -> None:
         """A test has ended."""

@@ -38,6 +38,7 @@ from conformance.suite.handover import Handover
 from conformance.suite.options import ZooOptions
 from conformance.suite.order import put_in_order
 from conformance.suite.run import ZooRun
+from conformance.suite.selected import selected_by
 from conformance.suite.termination import Termination
 from conformance.suite.watch import Watch
 from conformance.tasks import Settings
@@ -244,7 +245,7 @@ class ZooSession:
         if self._run is None:
             return
         try:
-            self._run.plan(nodeids)
+            self._run.plan(nodeids, selected_by(self._config))
         except HistoryError as error:
             # such as a disk that has filled up since the report folder was tried
             pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)

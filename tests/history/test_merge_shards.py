@@ -28,7 +28,8 @@ def shard(tmp_path):
         refs = [make_ref(test, model=model) for model in models for test in TestKind]
         fields = {"shard": f"{number}/2", "zoo_cases": ZOO, "division": "aa", "commit": "c0ffee"}
         path = tmp_path / (folder or f"part-{number}")
-        writer = RunWriter(path, make_header(STARTED[number], **(fields | header)))
+        run_id = header.pop("id", STARTED[number])
+        writer = RunWriter(path, make_header(run_id, **(fields | header)))
         writer.plan(RunPlan(tuple(refs)))
         for ref in refs[:stop]:
             verdict = (verdicts or {}).get((ref.model, ref.test), Verdict.PASS)
@@ -80,6 +81,40 @@ def test_two_parts_are_one_run_of_the_whole(shard, merge, tmp_path):
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [case["verdict"] for case in report["cases"]] == ["pass"] * 4
     assert run.header.id in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_what_no_part_selected_is_not_selected(shard, merge, tmp_path):
+    """A merge of parts that were run with -k is a partial run, and says by which option."""
+    paths = [shard(1), shard(2)]
+    for path in paths:
+        (run,) = (path / "runs").iterdir()
+        kept = [
+            json.dumps(line | {"deselected": 3, "selected_by": "-k cnn"})
+            if (line := json.loads(text))["kind"] == "plan"
+            else text
+            for text in run.read_text().splitlines()
+        ]
+        run.write_text("\n".join(kept) + "\n")
+    merge(*paths)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    found = report["run"]["selection"]
+    assert (found["tests"], found["of_tests"], found["by"]) == (12, 18, "-k cnn")
+
+
+def test_a_merged_report_tells_what_changed(shard, merge, tmp_path):
+    """Its page and summary compare with the merged run before, as those of one machine do."""
+    merge(shard(1), shard(2))
+    first = merged_run(tmp_path).header.id
+    failed = {("lstm", TestKind.PARITY): Verdict.FAIL}
+    later = {"id": "20261122T092349Z-aaaa"}
+    code, _, _ = merge(
+        shard(1, folder="late-1", **later),
+        shard(2, folder="late-2", verdicts=failed, **later | {"id": "20261122T092401Z-bbbb"}),
+    )
+    assert code == 0
+    summary = (tmp_path / "out" / "report.md").read_text()
+    assert f"### Changes since `{first}`" in summary
+    assert "1 regressed" in summary
 
 
 def test_a_missing_part_is_refused_unless_partial(shard, merge, tmp_path):

@@ -139,7 +139,8 @@ def test_a_run_without_footer_is_crashed():
 LATER = {
     "header": {"division", "baseline"},
     "report": {"gate"},
-    "plan": {"deselected"},
+    "plan": {"deselected", "selected_by"},
+    "run": {"selection"},
     "footer": {"gate"},
     "case": {
         "mutation",

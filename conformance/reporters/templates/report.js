@@ -68,7 +68,8 @@
 
   function tell() {
     const unknown = state.case && rows.find(state.case) === undefined;
-    const gone = data.vanished.includes(state.case) ? ": the zoo no longer has it" : "";
+    const unselected = data.partial ? ": only a part of the zoo was selected" : "";
+    const gone = data.vanished.includes(state.case) ? ": the zoo no longer has it" : unselected;
     byId("hint").textContent = [unknown ? `Case "${state.case}" is not in this run${gone}.` : "", ...found.problems].filter(Boolean).join(" ");
   }
 
