@@ -1,7 +1,6 @@
 """What only a browser can tell; skipped where there is none."""
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,64 +9,11 @@ from sample_evidence import every_finding
 from sample_report import HOSTILE, TIMED, every_verdict, make_report, make_row
 
 from conformance.evidence import Ratio
-from conformance.history import compare_runs
 from conformance.model import Verdict
 from conformance.reporters import report_html
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-if CHROMIUM is None:
-    pytest.skip("chromium is not installed", allow_module_level=True)
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
 CNN = "pytorch/cnn@dynamo-op18-fp32-cpu"
 LSTM = "pytorch/lstm@dynamo-op18-fp32-cpu"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Open a report from disk; fails the test on any script error or request to a network."""
-    troubles = []
-    contexts = []
-
-    def show_report(cases=None, *, anchor="", report=None, before=None, **options):
-        report = report or make_report(cases)
-        diff = compare_runs(before, report) if before else None
-        path = tmp_path / "index.html"
-        path.write_text(report_html(report, diff), encoding="utf-8")
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda message: troubles.append(message.text))
-        page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda request: request.url.startswith("file:") or troubles.append(request.url),
-        )
-        page.goto(path.as_uri() + anchor)
-        return page
-
-    yield show_report
-    for context in contexts:
-        context.close()
-    assert troubles == []
 
 
 def lines(page):
@@ -396,7 +342,7 @@ def test_the_command_can_be_copied(show):
     """The button puts the command that repeats the case on the clipboard."""
     page = show(anchor=f"#case={CNN}", permissions=["clipboard-read", "clipboard-write"])
     page.click("#panel button.copy")
-    page.wait_for_function("document.querySelector('button.copy').textContent === 'Copied'")
+    page.get_by_role("button", name="Copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == every_verdict()[0].repro
 
 
@@ -433,7 +379,7 @@ def test_thousands_of_rows_are_drawn_a_screen_at_a_time(show):
     assert page.locator("#grid tr.row").count() < 100
     assert "model-1999" in lines(page)[0]
     page.evaluate("document.getElementById('scroller').scrollTop = 1e9")
-    page.wait_for_function("document.getElementById('grid').innerText.includes('model-0')")
+    page.get_by_role("link", name="model-0", exact=True).wait_for()
     assert page.locator("#grid tr.row").count() < 100
     page.evaluate("location.hash = '#case=pytorch/model-777@dynamo-op18-fp32-cpu'")
     page.wait_for_selector("#panel .told h4")

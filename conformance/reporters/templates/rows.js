@@ -57,7 +57,11 @@ const NOTHING = "–";
 const shown = {
   duration: (us) => (us === null ? NOTHING : scaled(us * 1000, ["ns", "µs", "ms", "s"], 1000)),
   size: (bytes) => (bytes === null ? NOTHING : scaled(bytes, ["B", "kB", "MB", "GB"], 1000)),
-  ratio: (value) => (value === null ? NOTHING : value >= 9.95 ? value.toFixed(0) : String(Number(value.toPrecision(2)))),
+  ratio(value) {
+    if (value === null) return NOTHING;
+    if (value >= 1e6 - 0.5) return value.toExponential(1).replace(".0e", "e");
+    return value >= 9.95 ? value.toFixed(0) : String(Number(value.toPrecision(2)));
+  },
   speedup(value) {
     if (!value) return NOTHING;
     return value >= 1 ? `${this.ratio(value)}× faster` : `${this.ratio(1 / value)}× slower`;

@@ -6,6 +6,7 @@ from __future__ import annotations
 NOTHING = "–"  # noqa: RUF001 - an en dash is meant
 _THOUSAND = 1000
 _TEN = 10
+_MILLION = 1e6 - 0.5
 
 
 def count(number: int, one: str, many: str) -> str:
@@ -61,9 +62,11 @@ def times(value: float) -> str:
 
 
 def two_digits(value: float) -> str:
-    """Two significant digits; whole numbers from ten on."""
+    """Two significant digits; whole numbers from ten on, powers of ten from a million on."""
     if value == 0:
         return "0"
+    if abs(value) >= _MILLION:
+        return f"{value:.2g}"
     return f"{value:.0f}" if abs(value) >= _TEN - 0.05 else f"{value:.2g}"
 
 
