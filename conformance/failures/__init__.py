@@ -3,6 +3,7 @@
 from conformance.failures.carry import carry_failure
 from conformance.failures.folder import Origin, failure_name, remove_failure, write_failure
 from conformance.failures.pack import DoesNotSurvive, NotPacked, pack, pack_randomized
+from conformance.failures.prune import prune_failures
 
 __all__ = [
     "DoesNotSurvive",
@@ -12,6 +13,7 @@ __all__ = [
     "failure_name",
     "pack",
     "pack_randomized",
+    "prune_failures",
     "remove_failure",
     "write_failure",
 ]

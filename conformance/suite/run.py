@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from conformance.failures import prune_failures
 from conformance.gate import GateRules
 from conformance.gate_result import GateResult
 from conformance.history import (
@@ -27,6 +28,8 @@ from conformance.history import (
     read_run,
     update_index,
 )
+from conformance.history.folder import warn
+from conformance.history.shards import FAILURES
 from conformance.judging import unmatched
 from conformance.machine import describe_commit, describe_machine, installed_versions
 from conformance.model import (
@@ -87,6 +90,8 @@ class ZooRun:
         self._rules = rules
         self._division = division
         self._writer: RunWriter | None = None
+        #: Whether all tests were selected.
+        self._everything = False
         self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
     def plan(self, nodeids: Iterable[str], selected_by: str | None = None) -> None:
@@ -105,6 +110,7 @@ class ZooRun:
             return
         self._writer = RunWriter(self._options.report_dir, self._header())
         deselected = len(self._refs) - len(tests)
+        self._everything = not deselected
         self._writer.plan(RunPlan(tests, deselected, selected_by if deselected else None))
 
     def add(self, record_json: str) -> None:
@@ -149,6 +155,8 @@ class ZooRun:
         finished = datetime.now(UTC).isoformat(timespec="seconds")
         self._writer.close(RunFooter(finished, status, exit_code, gate))
         folder = self._options.report_dir
+        if status == "finished":
+            self._prune()
         run = self._writer.written()
         update_index(folder, run)
         self.report = load_report(folder, run)
@@ -159,6 +167,18 @@ class ZooRun:
         if self._options.benchmark_json:
             write_benchmark_json(self.report, self._options.benchmark_json)
         return self.report
+
+    def _prune(self) -> None:
+        """After a run of the whole zoo, remove the failures of what the zoo no longer holds."""
+        if not self._everything or self._options.shard is not None:
+            return
+        files = {_shown(zoo) for zoo in self._options.zoos}
+        files |= {ref.place.rpartition(":")[0] for ref in self._refs.values() if ref.place}
+        known = {name for ref in self._refs.values() for name in (ref.id, ref.case)}
+        try:
+            prune_failures(self._options.report_dir / FAILURES, files, known)
+        except OSError as error:
+            warn(f"{error.filename} cannot be removed ({error.strerror}): no case leaves it now")
 
     def _header(self) -> RunHeader:
         zoos = self._options.zoos

@@ -500,3 +500,22 @@ def test_latencies_for_pytest_benchmark_need_it(suite):
     result = suite.run("-p", "no:benchmark", "--zoo-benchmark-json", "run.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*pip install 'pytest-onnx-conformance?benchmark?'*"])
+
+
+def test_failures_of_models_that_left_the_zoo_are_removed_by_whole_runs_only(suite):
+    """-k, a shard and a stopped run leave them; a run of the whole zoo removes them."""
+    failures = suite.path / "reports" / "failures"
+
+    def kept():
+        return sorted(path.name.partition("__")[0] for path in failures.iterdir() if path.is_dir())
+
+    inline = ("--zoo-isolation", "inline")
+    suite.zoo("CannotLoad", "Raises")
+    suite.run("-n", "2")
+    assert kept() == ["CannotLoad", "Raises"]
+    suite.zoo("CannotLoad")
+    for part in (("-k", "export"), ("--zoo-shard", "1/1"), ("-x",)):
+        suite.run(*part, *inline)
+        assert kept() == ["CannotLoad", "Raises"], part
+    suite.run(*inline)
+    assert kept() == ["CannotLoad"]
