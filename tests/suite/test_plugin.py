@@ -511,7 +511,7 @@ def test_failures_of_models_that_left_the_zoo_are_removed_by_whole_runs_only(sui
 
     inline = ("--zoo-isolation", "inline")
     suite.zoo("CannotLoad", "Raises")
-    suite.run("-n", "2")
+    suite.run(*inline)
     assert kept() == ["CannotLoad", "Raises"]
     suite.zoo("CannotLoad")
     for part in (("-k", "export"), ("--zoo-shard", "1/1"), ("-x",)):
