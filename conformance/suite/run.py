@@ -172,7 +172,7 @@ class ZooRun:
         """After a run of the whole zoo, remove the failures of what the zoo no longer holds."""
         if not self._everything or self._options.shard is not None:
             return
-        files = {_shown(zoo) for zoo in self._options.zoos}
+        files = {shown(zoo) for zoo in self._options.zoos}
         files |= {ref.place.rpartition(":")[0] for ref in self._refs.values() if ref.place}
         known = {name for ref in self._refs.values() for name in (ref.id, ref.case)}
         try:
