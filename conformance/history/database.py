@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import os
@@ -175,6 +176,8 @@ def _engine() -> DuckDBPyConnection:
     # an update would otherwise end with rewriting what it added to
     engine.execute("PRAGMA disable_checkpoint_on_shutdown")
     engine.execute(f"SET checkpoint_threshold = '{_LOG_LIMIT}'")
+    # one that Python's end finds open is told of as a leak
+    atexit.register(_engine.cache_clear)
     return engine
 
 
