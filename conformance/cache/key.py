@@ -120,6 +120,11 @@ def _calibration(entry: ZooEntry, zoo_dir: Path) -> list[JsonValue]:
     return [asked.model_dump(mode="json"), digests]
 
 
+def forget_digests() -> None:
+    """Look at files anew: a process that lives on may have seen them change."""
+    _tree_digest.cache_clear()
+
+
 def versions_of(distributions: tuple[str, ...]) -> dict[str, str | None]:
     """Installed version by distribution name, None where it is not installed."""
     return {name: installed_version(name) for name in distributions}

@@ -177,7 +177,7 @@ def _take_over(
             _insert(connection, schema.TABLE, {"id": row_id, **_row(entry)})
             added += 1
         elif _is_newer(entry, row):
-            _update(connection, row[0], _row(entry) | {"use_count": max(entry.use_count, row[4])})
+            _update(connection, row[0], _merged(entry, row))
             updated += 1
     return added, updated
 
@@ -187,6 +187,15 @@ def _is_newer(entry: RegistryEntry, row: tuple[Any, ...]) -> bool:
     used = _moment(entry.last_used) or ""
     made = _moment(entry.conversion_time) or ""
     return entry.use_count > (row[4] or 0) or used > (row[5] or "") or made > (row[6] or "")
+
+
+def _merged(entry: RegistryEntry, row: tuple[Any, ...]) -> dict[str, Any]:
+    """What the registry knows of a conversion, where the table does not know more."""
+    told = {name: value for name, value in _row(entry).items() if value is not None}
+    latest = max(_moment(entry.last_used) or "", row[5] or "") or None
+    if entry.conversion_success:
+        told["error_message"] = None  # of an attempt before
+    return told | {"use_count": max(entry.use_count, row[4] or 0), "last_used": latest}
 
 
 def _row(entry: RegistryEntry) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from conformance.adapters import catalog
 from conformance.bundle import MANIFEST, MODEL, Bundle, read_bundle
 from conformance.cache import BundleCache
+from conformance.cache.key import forget_digests
 from conformance.detection import Detected, Undetected, Wishes, detect
 from conformance.engine import Engine
 from conformance.errors import ConformanceError, CorruptBundle, InfraError, LoadError
@@ -102,6 +103,7 @@ def convert(
     """
     place = place or Place()
     check_output(out)
+    forget_digests()
     reporter = Reporter(listener)
     try:
         with tempfile.TemporaryDirectory(prefix="conformance-convert-") as scratch:

@@ -175,6 +175,37 @@ def test_the_manager_converts_finds_lists_and_removes(estimators, tmp_path):
     assert manager.remove(name) == 0
 
 
+def test_a_conversion_is_reused_for_what_it_is_and_nothing_else(estimators, tmp_path):
+    """Another variant, and a local file that was written since, are other conversions."""
+    file = tmp_path / "iris.joblib"
+    shutil.copy(estimators / "iris.joblib", file)
+    manager = ModelManager(tmp_path / "cache")
+    trusted = Wishes(allow_pickle=True)
+    made = manager.convert(str(file), wishes=trusted)
+    opset = manager.convert(str(file), wishes=Wishes(allow_pickle=True, opset=18))
+    assert opset.path != made.path
+    assert {(m.path, m.use_count) for m in manager.list()} == {(made.path, 1), (opset.path, 1)}
+    before = made.path.read_bytes()
+    shutil.copy(estimators / "boosting.joblib", file)
+    with pytest.raises(OnnxConversionError, match="fail at export"):
+        manager.convert(str(file), wishes=trusted)
+    assert made.path.read_bytes() == before
+
+
+def test_a_revision_is_part_of_a_models_name(hub, tmp_path):
+    """What is asked for at one revision is not answered with what was made of another."""
+    (hub.folder / "model.onnx").unlink()
+    (hub.folder / "config.json").write_text("{}")
+    (hub.folder / "model.safetensors").write_bytes(b"none")
+    for wishes, name in ((Wishes(revision="v1"), "hf:tiny/bert"), (None, "tiny/bert@main")):
+        verifier = OnnxVerifier(tmp_path, wishes=wishes)
+        with pytest.raises(OnnxConversionError):
+            verifier.get_onnx_model(name)
+    names = [entry.model_id for entry in ConversionRegistry(tmp_path).entries().values()]
+    assert names == ["tiny/bert@v1", "tiny/bert@main"]
+    assert any(request.endswith("/revision/v1") for request in hub.requests)
+
+
 def test_the_manager_pulls_from_the_hub(hub, tmp_path):
     """Pulling gives a folder of plain files; what the hub does not have is the API's error."""
     (hub.folder / "model.safetensors").write_bytes(b"weights")

@@ -132,6 +132,26 @@ def test_the_registry_is_taken_over_once(older, registry):
     ]
 
 
+def test_what_the_table_knows_better_is_kept(older, tmp_path):
+    """A registry of another tool that says less of a conversion takes nothing from its row."""
+    update_schema(older)
+    with duckdb.connect(str(older)) as connection:
+        connection.execute(
+            "UPDATE onnx_conversions SET last_used = '2025-06-01', opset_version = 17, use_count = 9"
+        )
+    registry = ConversionRegistry(tmp_path / "cache")
+    made = "2025-03-01T00:00:00+00:00"
+    registry.record(RegistryEntry("org/bert", "model.onnx", "/new", made, use_count=2))
+    assert update_schema(older, registry.path).updated == 1, "the time of the conversion is new"
+    found = rows(
+        older,
+        "SELECT local_path, opset_version, use_count, last_used::VARCHAR, file_size_bytes, "
+        "conversion_time::VARCHAR FROM onnx_conversions",
+    )
+    assert found == [("/new", 17, 9, "2025-06-01 00:00:00", 438000000, "2025-03-01 00:00:00")]
+    assert update_schema(older, registry.path).updated == 0
+
+
 def test_the_functions_answer_for_each_model(older, registry):
     """Over a column that is called as the table's own, each model gets its own answer."""
     update_schema(older, registry.path)
