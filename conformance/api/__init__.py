@@ -11,9 +11,9 @@ from conformance.api.converters import ONNXConverter, PyTorchConverter, TensorFl
 from conformance.api.errors import OnnxConversionError, OnnxVerificationError
 from conformance.api.manager import ManagedModel, ModelManager
 from conformance.api.optimizer import ModelOptimizer, ModelQuantizer
+from conformance.api.registering import PyTorchToOnnxConverter
 from conformance.api.verifier import (
     OnnxVerifier,
-    PyTorchToOnnxConverter,
     Verified,
     result_fields,
     verify_and_get_onnx_model,

@@ -62,15 +62,15 @@ class _Converter:
                 imported once; closed by its owner.
         """
         folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-        self._place = Place(cache_dir=folder, offline=offline, executor=executor)
-        self._wishes = wishes or Wishes()
+        self.place = Place(cache_dir=folder, offline=offline, executor=executor)
+        self.wishes = wishes or Wishes()
 
     def supports(self, model: str) -> bool:
         """See :class:`ONNXConverter`."""
         from conformance.adapters import catalog
 
         try:
-            named = find(model, catalog(), self._wishes.framework)
+            named = find(model, catalog(), self.wishes.framework)
         except Undetected:
             return False
         framework = named.framework if named.entry is None else named.entry.framework
@@ -84,8 +84,8 @@ class _Converter:
         progress: Listener | None = None,
     ) -> Conversion:
         """See :class:`ONNXConverter`."""
-        wishes = wishes_of(config, self._wishes)
-        return proven(model, Path(out), wishes, self._place, progress)
+        wishes = wishes_of(config, self.wishes)
+        return proven(model, Path(out), wishes, self.place, progress)
 
 
 class PyTorchConverter(_Converter):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.api.errors import OnnxConversionError, OnnxVerificationError
-from conformance.api.verifier import PyTorchToOnnxConverter
+from conformance.api.registering import PyTorchToOnnxConverter
 from conformance.detection import Undetected, Wishes, at_revision, canonical_name, remote_named
 from conformance.errors import InfraError, LoadError
 from conformance.locations import default_cache_dir

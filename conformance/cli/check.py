@@ -7,17 +7,18 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.cli.switches import add_cache_dir
 from conformance.cli.words import one_line, refuse
 
 if TYPE_CHECKING:
     from conformance.api import OnnxVerifier
     from conformance.execution.child import Executor
-    from conformance.shipped import Audit, Shipped
-    from conformance.single import Place
+    from conformance.shipped import Checked, OnnxFile, Shipped
+    from conformance.shipped.results import Status
 
 _MISSING = 1
 _COMMENT = re.compile(r"(?:^|\s)#")
@@ -66,44 +67,17 @@ def add_check(commands: Any) -> None:
     check.add_argument(
         "--audit", action="store_true", help="compare shipped files with the current weights"
     )
-    check.add_argument(
-        "--cache-dir",
-        type=Path,
-        metavar="DIR",
-        help="of downloads and conversions (default: $CONFORMANCE_CACHE_DIR, or the user's)",
-    )
+    add_cache_dir(check, "of downloads and conversions")
     check.add_argument("--output", type=Path, metavar="FILE", help="write the results as JSON")
     check.set_defaults(run=_check)
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """What was found out about one model; the shape of ``--output``."""
-
-    model_id: str
-    onnx_path: str
-    commit: str | None
-    #: "shipped", "missing", "converted", "conversion failed" or "error".
-    status: str
-    #: Files of that name in other folders of the repository.
-    elsewhere: tuple[str, ...]
-    #: Every ONNX file of the repository: path, variant, size_bytes.
-    files: tuple[dict[str, Any], ...]
-    local_path: str | None = None
-    error: str | None = None
-    audit: dict[str, Any] | None = None
-
-    @property
-    def fine(self) -> bool:
-        return self.status in ("shipped", "converted") and (
-            self.audit is None or bool(self.audit.get("current"))
-        )
 
 
 def _check(arguments: argparse.Namespace) -> int:
     from conformance.api import OnnxVerifier
     from conformance.detection import Wishes
     from conformance.execution.child import children
+    from conformance.model import to_json
+    from conformance.shipped import CheckResults
 
     try:
         models = _models(arguments)
@@ -123,9 +97,9 @@ def _check(arguments: argparse.Namespace) -> int:
     finally:
         executor.close()
     if arguments.output is not None:
-        data = {"schema_version": 1, "models": [asdict(result) for result in results]}
+        text = json.dumps(to_json(CheckResults(tuple(results))), indent=1)
         try:
-            arguments.output.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+            arguments.output.write_text(f"{text}\n", encoding="utf-8")
         except OSError as error:
             return refuse(f"{arguments.output} cannot be written: {error.strerror}")
     return 0 if all(result.fine for result in results) else _MISSING
@@ -143,69 +117,59 @@ def _models(arguments: argparse.Namespace) -> list[str]:
 
 def _checked(
     model: str, verifier: OnnxVerifier, arguments: argparse.Namespace, executor: Executor
-) -> _Result:
+) -> Checked:
     from conformance.api import OnnxVerificationError
-    from conformance.single import Place
+    from conformance.shipped import Checked
 
     wanted = arguments.onnx_path
     try:
         if not verifier.can_ship(model):  # an archive, a repository of code, what is here
-            return _missing((model, wanted, None), (), (), verifier, arguments)
+            return _missing(Checked(model, wanted, None, "missing"), verifier, arguments)
         shipped = verifier.shipped(model)
     except OnnxVerificationError as error:
-        return _Result(model, wanted, None, "error", (), (), error=str(error))
-    files = tuple(
-        {"path": f.path, "variant": f.variant, "size_bytes": f.size_bytes} for f in shipped.files
-    )
-    about = (model, wanted, shipped.commit)
+        return Checked(model, wanted, None, "error", error=str(error))
+    status: Status = "shipped" if shipped.has(wanted) else "missing"
     elsewhere = shipped.elsewhere(wanted)
-    if shipped.has(wanted):
-        place = Place(cache_dir=verifier.cache_dir, executor=executor)
-        audit = _audited(shipped, wanted, place) if arguments.audit else None
-        return _Result(*about, "shipped", elsewhere, files, audit=audit)
-    return _missing(about, elsewhere, files, verifier, arguments)
+    found = Checked(model, wanted, shipped.commit, status, elsewhere, shipped.files)
+    if status == "missing":
+        return _missing(found, verifier, arguments)
+    return _audited(found, shipped, verifier.cache_dir, executor) if arguments.audit else found
 
 
-def _missing(
-    about: tuple[str, str, str | None],
-    elsewhere: tuple[str, ...],
-    files: tuple[dict[str, Any], ...],
-    verifier: OnnxVerifier,
-    arguments: argparse.Namespace,
-) -> _Result:
+def _missing(found: Checked, verifier: OnnxVerifier, arguments: argparse.Namespace) -> Checked:
+    """What becomes of a model that ships no such file."""
     from conformance.api import OnnxConversionError
     from conformance.cli.convert import progress_lines
 
     if not arguments.convert:
-        return _Result(*about, "missing", elsewhere, files)
+        return found
     config = {"model_type": arguments.model_type} if arguments.model_type else None
+    asked = (found.model_id, found.onnx_path, config)
     try:
-        path = verifier.converter.convert_model(about[0], about[1], config, progress_lines())
+        path = verifier.converter.convert_model(*asked, progress_lines())
     except OnnxConversionError as error:
-        failed = "conversion failed"
-        return _Result(*about, failed, elsewhere, files, error=str(error))
-    return _Result(*about, "converted", elsewhere, files, local_path=str(path))
+        return replace(found, status="conversion failed", error=str(error))
+    return replace(found, status="converted", local_path=str(path))
 
 
-def _audited(shipped: Shipped, path: str, place: Place) -> dict[str, Any]:
+def _audited(found: Checked, shipped: Shipped, cache_dir: Path, executor: Executor) -> Checked:
     from conformance.cli.convert import progress_lines
     from conformance.errors import ConformanceError
-    from conformance.model import to_json
     from conformance.shipped import audit
+    from conformance.single import Place
 
+    place = Place(cache_dir=cache_dir, executor=executor)
     try:
-        found: Audit = audit(shipped, path, place, progress_lines())
+        return replace(found, audit=audit(shipped, found.onnx_path, place, progress_lines()))
     except ConformanceError as error:
-        return {"current": False, "error": str(error), "findings": []}
-    return to_json(found)
+        return replace(found, error=f"it cannot be audited: {error}")
 
 
-def _show(result: _Result) -> None:
+def _show(result: Checked) -> None:
     from conformance.failures.wording import size_text
 
-    def sized(file: dict[str, Any]) -> str:
-        size = file["size_bytes"]
-        return "size unknown" if size is None else size_text(size)
+    def sized(file: OnnxFile) -> str:
+        return "size unknown" if file.size_bytes is None else size_text(file.size_bytes)
 
     mark = "✓" if result.fine else "✗"
     print(f"{mark} {one_line(result.model_id)}: {result.onnx_path} {result.status}")
@@ -214,13 +178,10 @@ def _show(result: _Result) -> None:
     if result.status == "missing" and result.elsewhere:
         print(f"    it is there as {', '.join(map(one_line, result.elsewhere))}: --onnx-path")
     for file in result.files:
-        print(f"    {one_line(file['path'])}: {file['variant']}, {sized(file)}")
+        print(f"    {one_line(file.path)}: {file.variant}, {sized(file)}")
     if result.local_path:
         print(f"    converted: {result.local_path}")
     if result.audit is not None:
-        verdict = "current" if result.audit["current"] else "differs"
-        print(f"    audit: {verdict}")
-        for finding in result.audit["findings"]:
-            print(f"      {finding['kind']}: {one_line(finding['detail'])}")
-        if result.audit.get("error"):
-            print(f"      {one_line(result.audit['error'])}")
+        print(f"    audit: {'current' if result.audit.current else 'differs'}")
+        for finding in result.audit.findings:
+            print(f"      {finding.kind}: {one_line(finding.detail)}")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.cli.switches import add_cache_dir
 from conformance.cli.words import counted, one_line, refuse
 
 if TYPE_CHECKING:
@@ -119,12 +120,7 @@ def add_convert(commands: Any) -> None:
         action="store_true",
         help="write what there is though it is not proven, and what shows the failure",
     )
-    convert.add_argument(
-        "--cache-dir",
-        type=Path,
-        metavar="DIR",
-        help="of downloads and bundles (default: $CONFORMANCE_CACHE_DIR, or the user's)",
-    )
+    add_cache_dir(convert, "of downloads and bundles")
     convert.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the inputs (default: 0)"
     )

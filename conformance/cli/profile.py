@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.cli.switches import add_cache_dir
 from conformance.cli.words import refuse
 
 if TYPE_CHECKING:
@@ -72,12 +73,7 @@ def add_profile(commands: Any) -> None:
         metavar="FILE",
         help="where a case id is looked up (default: model_zoo.yaml)",
     )
-    profile.add_argument(
-        "--cache-dir",
-        type=Path,
-        metavar="DIR",
-        help="where its bundle is (default: $CONFORMANCE_CACHE_DIR, or the user's cache folder)",
-    )
+    add_cache_dir(profile, "where its bundle is")
     profile.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the run that converted it (default: 0)"
     )

@@ -9,30 +9,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+from conformance.cli.switches import add_cache_dir, add_group
 from conformance.cli.words import counted, one_line, refuse
 
 
 def add_registry(commands: Any) -> None:
     """Add ``registry list`` and ``registry update-schema``."""
-    registry = commands.add_parser(
+    actions = add_group(
+        commands,
         "registry",
         help="list converted models, and bring a benchmark database up to date",
         description="The registry, conversion_registry.json of the cache folder, keeps what\n"
         "`conformance check --convert` and the Python API have converted.",
     )
-    actions = registry.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listing = actions.add_parser(
         "list",
         help="show what was converted, and what failed",
         description="Shows every conversion with its size, uses and last use.",
         epilog="example:\n  conformance registry list --cache-dir ./onnx_cache --json",
     )
-    listing.add_argument(
-        "--cache-dir",
-        type=Path,
-        metavar="DIR",
-        help="that holds the registry (default: $CONFORMANCE_CACHE_DIR, or the user's)",
-    )
+    add_cache_dir(listing, "that holds the registry")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(run=_list)
     update = actions.add_parser(

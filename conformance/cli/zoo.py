@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.cli.switches import add_group
 from conformance.cli.update import add_update
 from conformance.cli.words import counted
 
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 def add_zoo(commands: Any) -> None:
     """Add ``zoo validate``, ``zoo list``, ``zoo update`` and ``zoo schema``."""
-    zoo = commands.add_parser(
+    actions = add_group(
+        commands,
         "zoo",
         help="check, list and update zoo files",
         description="Checks, lists and updates zoo files: the YAML files that say which\n"
         "models to prove.",
     )
-    actions = zoo.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     validate = actions.add_parser(
         "validate",

@@ -6,6 +6,7 @@ signature, read in a process of its own. What cannot be found out is an error th
 write, and everything that was taken for granted is told.
 """
 
+from conformance.detection.command import convert_command
 from conformance.detection.detecting import Detected, detect
 from conformance.detection.named import (
     Named,
@@ -26,6 +27,7 @@ __all__ = [
     "Wishes",
     "at_revision",
     "canonical_name",
+    "convert_command",
     "detect",
     "find",
     "parse_input",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from conformance.execution.progress import Progress
 from conformance.model import Stage, to_json
 from conformance.onnx_files import read_model
 from conformance.shipped.poolings import pooled
+from conformance.shipped.weights import Weights, weights_of
 from conformance.tensors import Arrays
 
 PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.shipped.comparing")
@@ -25,10 +24,7 @@ PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.shipped.comparing")
 #: Least signal-to-noise ratio, in dB, that the numbers of a model explain: about what rounding
 #: each weight to them leaves. Below it, something else is different too.
 _LEAST_SNR_DB = {"float16": 40.0, "bfloat16": 20.0, "int8": 8.0, "int4": 5.0}
-#: Weights smaller than this are in many models by chance: ones, zeros, an epsilon.
-_WEIGHT_ELEMENTS = 16
 _ROUNDING = 1e-5
-_QUANTIZING = ("DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +52,6 @@ class Compared:
     weights: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Weights:
-    """What can be told of a model's weights without running it."""
-
-    dtype: str
-    same: int
-    total: int
-
-    @property
-    def told(self) -> str:
-        return f"{self.same} of {self.total} weights are the repository's"
-
-
 def compare_shipped(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Compare, as a target of a process: ``model`` with the data sets of ``bundle``.
 
@@ -81,7 +64,7 @@ def compare_shipped(payload: Mapping[str, Any], progress: Progress) -> dict[str,
     try:
         bundle = read_bundle(Path(payload["bundle"]))
         data_sets = list(bundle.data_sets())
-        weights = _weights_of(read_model(model), model, bundle.model_path)
+        weights = weights_of(read_model(model), model, bundle.model_path)
     except CorruptBundle as error:
         raise LoadError(str(error)) from error
     progress.enter(Stage.SESSION)
@@ -141,7 +124,7 @@ _NUMPY = {
 
 
 def _finding(
-    name: str, answered: Answered, limits: Mapping[str, float | None], weights: _Weights
+    name: str, answered: Answered, limits: Mapping[str, float | None], weights: Weights
 ) -> Finding:
     """What the output ``name`` is, by the first explanation that its values bear out."""
     got = [answer[name] for _, answer in answered]
@@ -178,7 +161,7 @@ def _finding(
     return Finding(kind, name, detail, snr)
 
 
-def _as_source(name: str, other: str, snr: float | None, weights: _Weights) -> Finding:
+def _as_source(name: str, other: str, snr: float | None, weights: Weights) -> Finding:
     called = "" if other == name else f", where it is called '{other}'"
     if weights.dtype == "float32":
         return Finding("same", name, f"'{name}' is what the source answers{called}", snr)
@@ -209,52 +192,3 @@ def _close(
         return snr is None or snr >= _LEAST_SNR_DB[dtype], snr
     accepted = max(limit or 0.0, _ROUNDING * float(np.abs(exact).max(initial=0.0)))
     return float(np.abs(error).max(initial=0.0)) <= accepted, snr
-
-
-def _weights_of(shipped: Any, path: Path, own: Path) -> _Weights:
-    """Dtype of a model's weights, and how many of them are those of our own conversion."""
-    theirs = _tensors(shipped, path.parent)
-    ours = _tensors(read_model(own), own.parent)
-    known = {_digest(array) for array in theirs}
-    # an exporter may store a matrix the other way round
-    same = sum(
-        _digest(array) in known or _digest(array.T) in known
-        for array in (each for each in ours if each.dtype.kind == "f")
-    )
-    total = sum(array.dtype.kind == "f" for array in ours)
-    return _Weights(_dtype(shipped, theirs), same, total)
-
-
-def _tensors(model: Any, folder: Path) -> list[np.ndarray]:
-    from onnx import numpy_helper
-
-    found = [
-        numpy_helper.to_array(tensor, base_dir=str(folder)) for tensor in model.graph.initializer
-    ]
-    for node in model.graph.node:
-        if node.op_type == "Constant":
-            found += [
-                numpy_helper.to_array(a.t, base_dir=str(folder))
-                for a in node.attribute
-                if a.name == "value"
-            ]
-    return [array for array in found if array.size >= _WEIGHT_ELEMENTS]
-
-
-def _digest(array: np.ndarray) -> bytes:
-    shape = str(array.shape).encode()
-    return hashlib.sha256(shape + np.ascontiguousarray(array).tobytes()).digest()
-
-
-def _dtype(model: Any, weights: Sequence[np.ndarray]) -> str:
-    """What most of a model's weights are stored as."""
-    operators = {node.op_type for node in model.graph.node}
-    if "MatMulNBits" in operators:
-        return "int4"
-    if operators.intersection(_QUANTIZING):
-        return "int8"
-    sizes: Counter[str] = Counter()
-    for array in weights:
-        if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
-            sizes[array.dtype.name] += array.size
-    return sizes.most_common(1)[0][0] if sizes else "float32"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from conformance.adapters import catalog
 from conformance.bundle import MANIFEST, MODEL, Bundle, read_bundle
 from conformance.cache import BundleCache
 from conformance.cache.key import forget_digests
-from conformance.detection import Detected, Undetected, Wishes, detect
+from conformance.detection import Detected, Undetected, Wishes, convert_command, detect
 from conformance.engine import Engine
 from conformance.errors import ConformanceError, CorruptBundle, InfraError, LoadError
 from conformance.execution.child import Executor, children
@@ -137,7 +136,8 @@ class _Work:
         """See :func:`convert`."""
         frameworks = _frameworks()
         detected = self._detected(model, wishes, frameworks)
-        record, bundle = self._proven(model, detected, frameworks)
+        command = convert_command(model, wishes, self._place.seed)
+        record, bundle = self._proven(command, detected, frameworks)
         certificate = certificate_of(detected, record, bundle, self._place.seed)
         if certificate.proven and bundle is not None:
             self._reporter.begin(Step.VERIFY)  # it may have been too short to be seen
@@ -198,7 +198,7 @@ class _Work:
         )
 
     def _proven(
-        self, model: str, detected: Detected, frameworks: Mapping[str, FrameworkInfo]
+        self, command: str, detected: Detected, frameworks: Mapping[str, FrameworkInfo]
     ) -> tuple[Record, Bundle | None]:
         self._reporter.begin(Step.LOAD)
         settings = Settings(
@@ -211,7 +211,7 @@ class _Work:
             failures_dir=self._scratch / "failures",
         )
         engine = Engine(settings, self._executor, frameworks)
-        ref = _ref(model, detected)
+        ref = _ref(command, detected)
         with self._reporter.watching(self._progress):
             record = engine.run(detected.located, ref)
         return record, self._bundle(record, detected)
@@ -248,7 +248,7 @@ def _frameworks() -> dict[str, FrameworkInfo]:
         raise ConversionFailed(str(error), INFRA) from error
 
 
-def _ref(model: str, detected: Detected) -> TestRef:
+def _ref(command: str, detected: Detected) -> TestRef:
     case, provider = detected.located.case, detected.provider
     return TestRef(
         test=TestKind.PARITY,
@@ -262,7 +262,7 @@ def _ref(model: str, detected: Detected) -> TestRef:
         opset=case.opset,
         variant=case.variant,
         provider=provider,
-        repro=f"conformance convert {shlex.quote(model)} -o OUT",
+        repro=command,
         trusted=case.entry.source.trusted,
     )
 

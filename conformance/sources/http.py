@@ -147,7 +147,7 @@ def _refused(error: HTTPError, url: str) -> InfraError | LoadError:
     text = hide_secrets(f"the server answered {error.code} for '{url}'")
     busy = error.code in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
     if busy or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return InfraError(f"{text}: try again later, or run offline with what is kept")
+        return InfraError(f"{text}: try again later, or run offline")
     return LoadError(f"{text}: check the address, and the credentials if it needs any")
 
 

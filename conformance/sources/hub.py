@@ -220,9 +220,7 @@ def explained(repo: str, ref: str) -> Iterator[None]:
         status = error.response.status_code
         text = f"{endpoint()} answered {status} for '{repo}' at '{ref}'"
         if status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR:
-            raise InfraError(
-                f"{text}: try again later, or run offline with what is kept"
-            ) from error
+            raise InfraError(f"{text}: try again later, or run offline") from error
         raise LoadError(f"{text}: check the id, the revision and HF_TOKEN") from error
     except Exception as error:
         # the client's transport errors have no base class that all its versions share

@@ -137,7 +137,8 @@ def test_what_the_table_knows_better_is_kept(older, tmp_path):
     update_schema(older)
     with duckdb.connect(str(older)) as connection:
         connection.execute(
-            "UPDATE onnx_conversions SET last_used = '2025-06-01', opset_version = 17, use_count = 9"
+            "UPDATE onnx_conversions "
+            "SET last_used = '2025-06-01', opset_version = 17, use_count = 9"
         )
     registry = ConversionRegistry(tmp_path / "cache")
     made = "2025-03-01T00:00:00+00:00"

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from conformance.cli import main
 from conformance.errors import InfraError, LoadError
 from conformance.shipped import AuditImpossible, audit, fetch_onnx, shipped_onnx, variant_of
+from conformance.shipped.results import results_schema
 from conformance.sources.spelling import Remote
 
 pytest.importorskip("huggingface_hub")
 sys.path.insert(0, str(Path(__file__).parents[1] / "sources"))
 from hub_server import Hub, serving
 from modelscope_server import ModelScope, serving_modelscope
+
+SCHEMA = json.loads(files("conformance").joinpath("schemas/check.schema.json").read_text("utf-8"))
+
+
+def test_the_published_schema_is_that_of_the_results():
+    """check.schema.json is what the type of the results says, and a valid schema."""
+    Draft202012Validator.check_schema(SCHEMA)
+    text = json.dumps(results_schema(), indent=2, ensure_ascii=False)
+    assert json.loads(text) == SCHEMA, "the results have changed: write this text to the file"
 
 
 @pytest.fixture
@@ -183,7 +195,9 @@ def test_the_command_knows_every_place(scope, tmp_path, capsys):
     listed.write_text("modelscope:tiny/bert # ours\nkaggle:a/b/c/d/1\nzoo.yaml#bert\n#none\na/b/c")
     found = ["check", "--model-file", str(listed), "--onnx-path", "onnx/model_fp16.onnx"]
     assert main([*found, "--output", str(output), "--cache-dir", str(tmp_path)]) == 1
-    models = json.loads(output.read_text())["models"]
+    results = json.loads(output.read_text())
+    Draft202012Validator(SCHEMA).validate(results)
+    models = results["models"]
     assert [(m["model_id"], m["status"]) for m in models] == [
         ("modelscope:tiny/bert", "shipped"),
         ("kaggle:a/b/c/d/1", "missing"),

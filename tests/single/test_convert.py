@@ -195,6 +195,74 @@ def test_an_entry_of_a_zoo_is_converted_as_it_is_written(place, tmp_path):
     assert done.certificate.record.parity.data_sets == 2
 
 
+STAGES = """\
+import os
+import signal
+
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
+
+
+def pca():
+    return PCA(2).fit(load_iris().data)
+
+
+class Broken(TransformerMixin, BaseEstimator):
+    def fit(self, x):
+        self.n_features_in_ = x.shape[1]
+        return self
+
+    def transform(self, x):
+        raise ValueError("not today")
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+def broken():
+    return Broken().fit(load_iris().data)
+
+
+def killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def no_inputs(seed):
+    raise ValueError("nothing to give")
+"""
+SPEC = "{spec: {x: {shape: [n, 4]}}, sets: [{n: 5}, {n: 2}]}"
+
+
+@pytest.mark.parametrize(
+    ("source", "ends", "said"),
+    [
+        (("pca", "inputs: {factory: 'stages:no_inputs'}"), (Stage.INPUTS, 11), "nothing to give"),
+        (("broken", f"inputs: {SPEC}"), (Stage.REFERENCE, 12), "not today"),
+        (("killed", f"inputs: {SPEC}"), (Stage.LOAD, 30), "SIGKILL"),
+        (
+            ("pca", f"inputs: {SPEC}\n    requires: [no-such-package]"),
+            (Stage.LOAD, 31),
+            "no-such-package not installed",
+        ),
+    ],
+)
+def test_each_stage_ends_with_its_code_and_writes_nothing(place, tmp_path, source, ends, said):
+    """Real failures of a source, its inputs and its process are told apart."""
+    factory, more = source
+    (tmp_path / "stages.py").write_text(STAGES)
+    zoo = tmp_path / "zoo.yaml"
+    zoo.write_text(
+        "models:\n  - id: m\n    framework: sklearn\n"
+        f"    source: {{factory: 'stages:{factory}'}}\n"
+        f"    {more}\n"
+    )
+    failed = failing(zoo, tmp_path / "out", place)
+    assert (failed.stage, failed.exit_code) == ends, str(failed)
+    assert said in str(failed)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_function_of_the_package_raises_the_apis_error(models, tmp_path):
     """`conformance.convert` is there without importing more, and fails with the evidence."""
     with pytest.raises(OnnxConversionError, match=r"--allow-pickle"):
