@@ -15,6 +15,7 @@ from filelock import FileLock
 from conformance.api.converters import PyTorchConverter
 from conformance.api.errors import OnnxConversionError
 from conformance.detection import Undetected, canonical_name, remote_named
+from conformance.detection.named import MANIFESTS
 from conformance.model import to_json
 from conformance.registry import ConversionRegistry, RegistryEntry, RegistryProblem
 from conformance.registry.entries import plain
@@ -141,10 +142,15 @@ def _entry_of(wanted: RegistryEntry, done: Conversion) -> RegistryEntry:
 
 
 def _changed_since(model_id: str, moment: str) -> bool:
-    """Whether what is here was written after a moment; other places are not asked again."""
+    """Whether what is here was written after a moment; other places are not asked again.
+
+    What a manifest names can be code of anywhere: the cache of the conversion knows.
+    """
     if remote_named(model_id) is not None:
         return False
     path = Path(model_id.partition("#")[0])
+    if path.suffix in MANIFESTS:
+        return True
     try:
         since = datetime.fromisoformat(moment).timestamp()
         return any(file.lstat().st_ctime > since for file in (path, *path.rglob("*")))

@@ -24,7 +24,7 @@ def entrypoints(folder: Path) -> tuple[str, ...]:
     file = folder / HUBCONF
     try:
         body = ast.parse(file.read_bytes(), str(file)).body
-    except (OSError, SyntaxError, ValueError, RecursionError) as error:
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"'{file}' cannot be read: {error}") from error
     names = dict.fromkeys(_names(body))
     if "*" in names:

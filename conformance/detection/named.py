@@ -16,7 +16,8 @@ from conformance.sources.spelling import FORMS, PLACES, Remote, parse_hub_id, pa
 from conformance.zoo import ZooError, read_zoo
 from conformance.zoo.suggest import did_you_mean
 
-_MANIFESTS = (".yaml", ".yml")
+#: How files end that hold entries of a zoo.
+MANIFESTS = (".yaml", ".yml")
 #: What reads the models of a place.
 _FRAMEWORKS: Mapping[SourceKind, str] = {
     "hub": "transformers",
@@ -71,7 +72,7 @@ def find(name: str, frameworks: Mapping[str, FrameworkInfo], framework: str | No
         return _of_remote(remote, name, framework)
     path_text, _, fragment = name.partition("#")
     path = Path(path_text)
-    if path.suffix in _MANIFESTS and (path.is_file() or fragment):
+    if path.suffix in MANIFESTS and (path.is_file() or fragment):
         return _of_manifest(path, fragment, frameworks)
     if not _is_there(path):
         raise Undetected(
@@ -102,7 +103,7 @@ def remote_named(name: str) -> Remote | None:
     if remote is not None:
         return remote
     path = Path(name.partition("#")[0])
-    meant = name.startswith(("/", ".", "~")) or path.suffix in (*SUFFIXES, *_MANIFESTS)
+    meant = name.startswith(("/", ".", "~")) or path.suffix in (*SUFFIXES, *MANIFESTS)
     if meant or _is_there(path):
         return None
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from conformance.sources.modelscope import modelscope_snapshot
 from conformance.sources.saved_model import archive_digest, saved_model
 from conformance.sources.spelling import Remote, remote_of
 from conformance.sources.torch_hub import repository
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)

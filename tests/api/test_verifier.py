@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -190,6 +191,20 @@ def test_a_conversion_is_reused_for_what_it_is_and_nothing_else(estimators, tmp_
     with pytest.raises(OnnxConversionError, match="fail at export"):
         manager.convert(str(file), wishes=trusted)
     assert made.path.read_bytes() == before
+
+
+def test_what_another_tool_registered_is_used_and_counted(hub, tmp_path):
+    """A registry of before serves the model that it knows, and goes on counting from there."""
+    (hub.folder / "model.onnx").unlink()
+    file = tmp_path / "theirs.onnx"
+    file.write_bytes(b"a model")
+    older = {"tiny/bert:model.onnx": {"local_path": str(file), "use_count": 7}}
+    registry = ConversionRegistry(tmp_path)
+    registry.path.write_text(json.dumps(older))
+    found = verify_and_get_onnx_model("hf:tiny/bert", "model.onnx", cache_dir=tmp_path)
+    assert found == (str(file), True)
+    assert registry.find("tiny/bert", "model.onnx").use_count == 8
+    assert json.loads(registry.path.with_name(f"{registry.path.name}.v0").read_text()) == older
 
 
 def test_a_revision_is_part_of_a_models_name(hub, tmp_path):
