@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from conformance.errors import InfraError, LoadError
 from conformance.execution.child import Executor
 from conformance.registry import ConversionRegistry
 from conformance.registry.entries import SOURCE
+from conformance.registry.schema import RESULT_COLUMNS
 from conformance.shipped import Shipped, fetch_onnx, shipped_onnx
-from conformance.single import Listener
+from conformance.single import CERTIFICATE, Listener
 
 #: Places whose models are repositories of files, among which an ONNX file may be.
 _SHIPPING = ("hub", "modelscope")
@@ -114,9 +116,8 @@ class OnnxVerifier:
             OnnxVerificationError: when the hub cannot be asked, or the file is damaged.
             OnnxConversionError: when the file is not shipped and cannot be converted.
         """
-        wishes_of(
-            conversion_config, self.converter.wishes
-        )  # what is wrong with it is told before all else
+        # what is wrong with the configuration is told before all else
+        wishes_of(conversion_config, self.converter.wishes)
         if self.can_ship(model_id) and not self.converter.place.offline:
             shipped = self.shipped(model_id)
             if shipped.has(onnx_path):
@@ -156,12 +157,32 @@ def verify_and_get_onnx_model(
 
 
 def result_fields(
-    model_path: str | Path, *, was_converted: bool, conversion_time: str | None = None
+    model_path: str | Path, *, was_converted: bool, shipped_by: str = "huggingface"
 ) -> dict[str, str | None]:
-    """The columns of ``performance_results`` that say where an ONNX model is from."""
-    return {
-        "onnx_source": SOURCE if was_converted else "huggingface",
-        "onnx_conversion_status": "converted" if was_converted else "original",
-        "onnx_conversion_time": conversion_time if was_converted else None,
-        "onnx_local_path": str(model_path) if was_converted else None,
-    }
+    """The columns of ``performance_results`` that say where an ONNX model is from.
+
+    Args:
+        model_path: as :func:`verify_and_get_onnx_model` gives it.
+        was_converted: likewise.
+        shipped_by: the place that a file that was not converted is from.
+
+    Returns:
+        Value by column; the time of a conversion is that of the certificate beside it, and None
+        where there is none.
+    """
+    values: tuple[str | None, ...]
+    if not was_converted:
+        values = (shipped_by, "original", None, None)
+    else:
+        values = (SOURCE, "converted", _issued(Path(model_path)), str(model_path))
+    return dict(zip(RESULT_COLUMNS, values, strict=True))
+
+
+def _issued(model: Path) -> str | None:
+    """When the certificate of a conversion was issued: UTC, ISO 8601."""
+    try:
+        certificate = json.loads(model.with_name(CERTIFICATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # of another tool
+    issued = certificate.get("issued") if isinstance(certificate, dict) else None
+    return None if issued is None else str(issued)

@@ -77,7 +77,7 @@ def has_onnx_schema(connection: DuckDBPyConnection) -> bool:
     return schema.RESULT_COLUMNS.keys() <= _columns(connection, schema.RESULTS).keys()
 
 
-def store_result(db_path: Path, fields: Mapping[str, Any]) -> None:
+def store_result(db_path: str | Path, fields: Mapping[str, Any]) -> None:
     """Add a row to ``performance_results``: those of ``fields`` that it has columns for.
 
     Raises:
@@ -103,7 +103,7 @@ def _existing(path: Path) -> dict[str, RegistryEntry]:
 
 
 @contextmanager
-def _transaction(db_path: Path) -> Iterator[DuckDBPyConnection]:
+def _transaction(db_path: str | Path) -> Iterator[DuckDBPyConnection]:
     import duckdb
 
     try:

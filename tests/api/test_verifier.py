@@ -23,7 +23,7 @@ from conformance.api import (
     verify_and_get_onnx_model,
 )
 from conformance.detection import Wishes
-from conformance.registry import ConversionRegistry
+from conformance.registry import ConversionRegistry, store_result, update_schema
 from conformance.single import Step
 
 pytest.importorskip("skl2onnx")
@@ -191,6 +191,30 @@ def test_a_conversion_is_reused_for_what_it_is_and_nothing_else(estimators, tmp_
     with pytest.raises(OnnxConversionError, match="fail at export"):
         manager.convert(str(file), wishes=trusted)
     assert made.path.read_bytes() == before
+
+
+def test_a_benchmarks_result_says_where_its_model_is_from(estimators, tmp_path):
+    """From the conversion to the row: source, status, the certificate's time and the path."""
+    duckdb = pytest.importorskip("duckdb")
+    made = ModelManager(tmp_path).convert(
+        str(estimators / "iris.joblib"), wishes=Wishes(allow_pickle=True)
+    )
+    fields = result_fields(made.path, was_converted=True)
+    issued = json.loads(made.path.with_name("certificate.json").read_text())["issued"]
+    assert fields["onnx_conversion_time"] == issued
+    database = tmp_path / "benchmark.duckdb"
+    update_schema(database, tmp_path / "conversion_registry.json")
+    store_result(database, {"model_id": made.model_id} | fields)
+    with duckdb.connect(str(database)) as connection:
+        found = connection.execute(
+            "SELECT onnx_source, onnx_conversion_status, onnx_conversion_time::VARCHAR, "
+            "onnx_local_path, get_onnx_status(model_id) FROM performance_results"
+        ).fetchall()
+    time = issued.replace("T", " ").removesuffix("+00:00")
+    assert found == [("pytorch_conversion", "converted", time, str(made.path), "converted")]
+    original = result_fields("x.onnx", was_converted=False, shipped_by="modelscope")
+    assert original["onnx_source"] == "modelscope"
+    assert result_fields("x.onnx", was_converted=True)["onnx_conversion_time"] is None
 
 
 def test_what_another_tool_registered_is_used_and_counted(hub, tmp_path):
