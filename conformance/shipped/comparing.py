@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +16,13 @@ from conformance.errors import CorruptBundle, LoadError, SessionError
 from conformance.execution.progress import Progress
 from conformance.model import Stage, to_json
 from conformance.onnx_files import read_model
+from conformance.shipped.floors import LEAST_SNR_DB
 from conformance.shipped.poolings import pooled
 from conformance.shipped.weights import Weights, weights_of
 from conformance.tensors import Arrays
 
 PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.shipped.comparing")
 
-#: Least signal-to-noise ratio, in dB, that the numbers of a model explain: about what rounding
-#: each weight to them leaves. Below it, something else is different too.
-_LEAST_SNR_DB = {"float16": 40.0, "bfloat16": 20.0, "int8": 8.0, "int4": 5.0}
 _ROUNDING = 1e-5
 
 
@@ -142,11 +141,16 @@ def _finding(
             return _as_source(name, other, snr, weights)
         if nearest is None:
             nearest = snr, other
+    poolings = []
     for other, how, wanted in pooled(answered, got[0].shape):
         close, snr = _close(got, wanted, None, weights.dtype)
         if close:
-            detail = f"'{name}' is the source's '{other}' pooled: {how}"
-            return Finding("pooling", name, detail, snr)
+            poolings.append((math.inf if snr is None else snr, other, how))
+    if poolings:
+        # several may be near: those with and without padding differ by 18 dB and more
+        snr, other, how = max(poolings)
+        detail = f"'{name}' is the source's '{other}' pooled: {how}"
+        return Finding("pooling", name, detail, snr if math.isfinite(snr) else None)
     snr, other = nearest or (None, "")
     if not other and weights.same == weights.total:
         shape = list(got[0].shape)
@@ -188,7 +192,7 @@ def _close(
     error = actual - exact
     noise, signal = float(error @ error), float(exact @ exact)
     snr = None if noise == 0 or signal == 0 else 10 * float(np.log10(signal / noise))
-    if dtype in _LEAST_SNR_DB:
-        return snr is None or snr >= _LEAST_SNR_DB[dtype], snr
+    if dtype in LEAST_SNR_DB:
+        return snr is None or snr >= LEAST_SNR_DB[dtype], snr
     accepted = max(limit or 0.0, _ROUNDING * float(np.abs(exact).max(initial=0.0)))
     return float(np.abs(error).max(initial=0.0)) <= accepted, snr

@@ -16,6 +16,7 @@ from conformance.onnx_files import read_model
 #: Weights smaller than this are in many models by chance: ones, zeros, an epsilon.
 _WEIGHT_ELEMENTS = 16
 _QUANTIZING = ("DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul")
+_FOUR_BITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,10 @@ def _digest(array: np.ndarray) -> bytes:
 def _dtype(model: Any, weights: Sequence[np.ndarray]) -> str:
     """What most of a model's weights are stored as."""
     operators = {node.op_type for node in model.graph.node}
-    if "MatMulNBits" in operators:
+    if "MatMulBnb4" in operators:
         return "int4"
+    if "MatMulNBits" in operators:
+        return "int4" if min(_bits(model)) <= _FOUR_BITS else "int8"
     if operators.intersection(_QUANTIZING):
         return "int8"
     sizes: Counter[str] = Counter()
@@ -81,3 +84,9 @@ def _dtype(model: Any, weights: Sequence[np.ndarray]) -> str:
         if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
             sizes[array.dtype.name] += array.size
     return sizes.most_common(1)[0][0] if sizes else "float32"
+
+
+def _bits(model: Any) -> list[int]:
+    """Bits of the weights of each ``MatMulNBits``; 4 where it does not say."""
+    nodes = (node for node in model.graph.node if node.op_type == "MatMulNBits")
+    return [next((a.i for a in node.attribute if a.name == "bits"), _FOUR_BITS) for node in nodes]

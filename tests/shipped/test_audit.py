@@ -15,6 +15,7 @@ from filelock import FileLock
 pytest.importorskip("transformers")
 sys.path.insert(0, str(Path(__file__).parents[1] / "sources"))
 from hub_server import Hub, serving
+from shipped_forms import FORMS
 
 from conformance.bundle import MANIFEST
 from conformance.cli import main
@@ -159,6 +160,35 @@ def test_stale_weights_do_not_hide_behind_half_precision(audited, tmp_path):
             tensor.CopyFrom(numpy_helper.from_array(array * np.float32(1.1), tensor.name))
     found = compared(audited, convert_float_to_float16(model, keep_io_types=True), tmp_path)
     assert "stale" in kinds(found)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_told_from_stale_weights(audited, tmp_path, form):
+    """Honest ones are their dtype; of other weights, none hides behind its numbers."""
+    from onnx import numpy_helper
+
+    dtype, made = FORMS[form]
+    found = compared(audited, made(copy_of(audited), tmp_path / "made.onnx"), tmp_path)
+    assert found["dtype"] == dtype
+    assert set(kinds(found)) == {"dtype"}
+    stale, rng = copy_of(audited), np.random.default_rng(1)
+    for tensor in stale.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype == np.float32 and array.ndim > 1:
+            other = rng.permutation(array.ravel()).reshape(array.shape)
+            tensor.CopyFrom(numpy_helper.from_array(other, tensor.name))
+    found = compared(audited, made(stale, tmp_path / "stale.onnx"), tmp_path)
+    assert found["dtype"] == dtype
+    assert set(kinds(found)) == {"stale"}
+
+
+def test_the_nearest_of_several_poolings_is_named(audited, tmp_path):
+    """In few bits a mean with padding is near one without it, too; what is nearest counts."""
+    _, made = FORMS["int8"]
+    model = made(pooled_model(audited, normalize=False), tmp_path / "made.onnx")
+    (finding,) = compared(audited, model, tmp_path)["findings"]
+    assert finding["kind"] == "pooling"
+    assert "mean of all tokens, padding included" in finding["detail"]
 
 
 def pooled_model(audited, normalize):
