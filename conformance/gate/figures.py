@@ -73,10 +73,19 @@ def _look(now: GatedRun, before: GatedRun | None, judge: _Judge) -> Look:
 def _parity(row: CaseResult, then: CaseResult | None, *, run: str, factor: float) -> str | None:
     new = _measured(_ratio(row))
     old = _past(_ratio(_there(then)))
+    made, before = _made_on(row), _made_on(_there(then))
+    if made != before:
+        raise NotComparable(f"quantized for other hardware: {before} then, {made} now")
     if new <= PARITY_FLOOR or new <= factor * old:
         return None
     growth = f"{new / old:.3g}x the {old:.3g}" if old else "after none"
     return f"error {new:.3g} of its limit, {growth} of run {run}, limit {factor:.4g}x"
+
+
+def _made_on(row: CaseResult) -> str | None:
+    """The hardware whose instruction sets decide what a variant answers, where they do."""
+    derivation = row.export.derivation if row.export else None
+    return derivation.hardware if derivation else None
 
 
 def _ratio(row: CaseResult) -> float | None:

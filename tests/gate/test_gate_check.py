@@ -19,6 +19,7 @@ from gate_runs import (
     run,
 )
 
+from conformance.evidence import Derivation
 from conformance.gate_result import Acceptance
 from conformance.model import Stage, Verdict
 
@@ -163,6 +164,23 @@ def test_other_hardware_is_not_compared_and_an_explicit_rule_says_so():
     asked = gate(now, elsewhere, latency="on")
     assert not asked.passed
     assert asked.findings[0].text == (f"asked for, and could look at none of 1 cases: 1 {reason}")
+
+
+def test_quantized_models_of_other_hardware_are_not_compared():
+    """What integers answer depends on the instruction sets; floats are compared all the same."""
+
+    def quantized(hardware, ratio):
+        made = Derivation("a tool", 1.0, 4_000_000, 17, {"MatMulInteger": 2}, hardware=hardware)
+        return row(export=replace(exported(1_000_000), derivation=made), parity=parity(ratio))
+
+    then = before(quantized("x86_64-avx2", 0.3))
+    now = run(quantized("x86_64-vnni", 0.9))
+    reason = "quantized for other hardware: x86_64-avx2 then, x86_64-vnni now"
+    assert looked(gate(now, then), "parity") == (0, 1, {reason: 1})
+    worse = run(quantized("x86_64-avx2", 0.9))
+    assert broken(gate(worse, then)) == [("parity", "cnn")]
+    halves = [run(quantized(None, 0.9)), before(quantized(None, 0.3))]
+    assert broken(gate(*halves)) == [("parity", "cnn")]
 
 
 def test_before_there_is_a_baseline_an_explicit_rule_waits():
