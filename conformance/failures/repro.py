@@ -123,6 +123,8 @@ def create_session(model: Path, provider: str, told: dict[str, Any]) -> Any:
     session = onnxruntime.InferenceSession(str(model), options, providers=[(provider, own)])
     if session.get_providers()[0] != provider:
         raise CannotTell(f"{provider} did not start")
+    if any("bfloat16" in output.type for output in session.get_outputs()):
+        raise CannotTell("NumPy knows no bfloat16; `conformance replay` reads such outputs")
     session.disable_fallback()
     return session
 

@@ -366,6 +366,22 @@ def test_the_script_reads_tensors_of_every_type(tmp_path, dtype, right, wrong):
         assert (ran.returncode, ran.stderr) == (code, ""), ran.stdout
 
 
+def test_the_script_does_not_take_bfloat16_for_the_failure(tmp_path):
+    """NumPy has no such type: what the script cannot read is no proof of anything."""
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    place = tmp_path / "bundle"
+    place.mkdir()
+    x = np.array([0.5, 1.5], ml_dtypes.bfloat16)
+    kind = helper.np_dtype_to_tensor_dtype(x.dtype)
+    cases.save(place / "model.onnx", [helper.make_node("Identity", ["x"], ["y"])], {}, dtype=kind)
+    bundle = cases.bundle_of(place, [DataSet({"x": x}, {"y": x * 2}, None)])
+    found = cases.record_of(bundle)
+    assert "error 1.5 at [1]" in found.reason
+    ran = run_alone(write_failure(tmp_path / "failures", found, cases.ORIGIN, bundle))
+    assert ran.returncode == 2
+    assert "cannot tell" in ran.stdout
+
+
 def test_the_reduced_model_has_its_own_script(tmp_path, failing):
     """It is where the explanation says, and shows the error with half of it as the limit."""
     bundle, found = failing
