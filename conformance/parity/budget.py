@@ -33,6 +33,8 @@ RULE = "budget"
 #: as large, which is 6 dB.
 PROBE_FACTOR = 2.0
 _FACTOR_DB = 20 * math.log10(PROBE_FACTOR)
+#: Of fewer labels at another shape, no share is asked for.
+FEW = 10
 #: Shares are quotients of small numbers: 9 of 10 is 0.9.
 _ROUNDING = 1e-9
 
@@ -130,11 +132,11 @@ def held_decision(decision: DecisionParity, budget: Allowance) -> DecisionParity
 
 
 def for_probes(budget: Allowance) -> Allowance:
-    """The budget of one answer at another shape: of its floats, and twice as much.
-
-    Of the few labels of one probe, no share can be asked for.
-    """
-    return Allowance(max(budget.min_snr_db - _FACTOR_DB, 1.0), 0.0)
+    """The budget of one answer at another shape: twice the error, and twice the share."""
+    return Allowance(
+        max(budget.min_snr_db - _FACTOR_DB, 1.0),
+        max(1 - PROBE_FACTOR * (1 - budget.min_agreement), 0.0),
+    )
 
 
 def _may_differ(total: int, budget: Allowance) -> int:

@@ -17,7 +17,7 @@ from conformance.evidence import (
     ShapeProbe,
 )
 from conformance.parity.answers import Answers
-from conformance.parity.budget import PROBE_FACTOR, RULE, for_probes
+from conformance.parity.budget import FEW, PROBE_FACTOR, RULE, for_probes
 from conformance.parity.compare import judge
 from conformance.parity.terms import Terms
 from conformance.parity.ties import undecided
@@ -64,14 +64,9 @@ def generalization(
         return Generalization()
     # what other shapes say is whether answers are right; that they react, and which decisions
     # they lead to, has been judged on the data sets
-    terms = replace(
-        terms,
-        noise=report.noise,
-        constant={},
-        task=None,
-        budget=None if terms.budget is None else for_probes(terms.budget),
-    )
-    by = _Yardstick(traced[0], terms, _limits(report))
+    terms = replace(terms, noise=report.noise, constant={}, task=None)
+    budget = None if terms.budget is None else for_probes(terms.budget)
+    by = _Yardstick(traced[0], replace(terms, budget=budget), _limits(report))
     sizes = [info for info in probes if info.kind == "size"]
     judged = [_judge(info, bundle, run, by) for info in sizes]
     judged += _traced(bundle, traced[1], by, {info.axis for info in sizes})
@@ -134,13 +129,34 @@ def _compared(
     probe, answer = _decided(probe, answer, by.traced)
     report = judge([probe], [answer], by.terms)
     report = replace(report, outputs=tuple(_granted(o, by.limits) for o in report.outputs))
+    untold = None
+    if by.terms.budget is not None:
+        report, untold = _without_few(report, probe)
     ratio = max((o.ratio for o in report.outputs if o.ratio is not None), default=None)
     if not report.all_problems:
-        return ShapeOutcome.WORKS, ratio, None
+        return ShapeOutcome.WORKS, ratio, untold
     detail = report.all_problems[0].replace(" (data set 0)", "").replace(" of data set 0", "")
     if _is_static(answer, probe.outputs, by.traced.outputs):
         return ShapeOutcome.SILENTLY_STATIC, ratio, detail
     return ShapeOutcome.WRONG_VALUES, ratio, detail
+
+
+def _without_few(report: ParityReport, probe: DataSet) -> tuple[ParityReport, str | None]:
+    """A lossy variant's report without what few labels say, and what is not checked for that."""
+    few = [
+        output
+        for output in report.outputs
+        if output.rule == RULE and output.rmse is None and probe.outputs[output.name].size < FEW
+    ]
+    if not few:
+        return report, None
+    outputs = tuple(
+        replace(output, ratio=None, problem=None) if output in few else output
+        for output in report.outputs
+    )
+    names = ", ".join(f"'{output.name}'" for output in few)
+    untold = f"not checked: the values of {names}, too few to ask a share of"
+    return replace(report, outputs=outputs, decisions=()), untold
 
 
 def _granted(output: OutputParity, limits: Mapping[str, float]) -> OutputParity:

@@ -6,6 +6,8 @@ import signal
 import numpy as np
 from shape_cases import ROWS, STEPS, outcomes, tried, tried_from_one
 
+from conformance.variants import Allowance
+
 WEIGHT = np.random.default_rng(3).normal(size=(4, 4)).astype("f4")
 MATMUL = ("MatMul", ["x", "w"], ["m"], {})
 
@@ -257,3 +259,36 @@ def test_a_bundle_without_probes_has_nothing_to_generalize(tmp_path):
     found = tried(tmp_path, inputs, times_weight, model)
     assert not found.probes
     assert not found.padding
+
+
+def labels(feeds):
+    """Which of its values a row has the largest of."""
+    return {"y": feeds["x"].argmax(axis=1)}
+
+
+def shifted_labels(feeds):
+    """A liar: where there are more rows than were traced, another label."""
+    found = labels(feeds)["y"]
+    return {"y": found if len(found) <= 12 else (found + 1) % 3}
+
+
+def test_labels_of_lossy_variants_are_judged_by_their_share_or_told_as_not_checked(tmp_path):
+    """Of many, a share is asked for as on the data sets; of few, the report says that it is not."""
+    inputs = {
+        "spec": {"x": {"shape": ["batch", 3]}},
+        "sets": [{"batch": 11}, {"batch": 12}],
+    }
+    budget = Allowance(20.0, 0.9)
+    found = tried(tmp_path / "honest", inputs, labels, labels, budget=budget)
+    assert set(outcomes(found, "batch").values()) == {"works"}
+    told = {probe.size: probe.detail for probe in found.probes}
+    assert told[1] == "not checked: the values of 'y', too few to ask a share of"
+    assert told[11] is None
+    found = tried(tmp_path / "liar", inputs, labels, shifted_labels, budget=budget)
+    assert outcomes(found, "batch") == {
+        0: "works",
+        1: "works",
+        11: "works",
+        13: "wrong values",
+        48: "wrong values",
+    }
