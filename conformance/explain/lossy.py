@@ -204,10 +204,13 @@ class _Asked:
         Raises:
             CannotRun: when either cannot be run.
         """
-        exact = (data_set.outputs_fp64 or data_set.outputs)[worst.name].astype(np.float64)
+        source = data_set.outputs[worst.name].astype(np.float64)
+        exact = source
+        if data_set.outputs_fp64 is not None:
+            exact = data_set.outputs_fp64[worst.name]
         ((_, base, lossy),) = self._both([worst.name], data_set)
         return (
-            ErrorStep(SOURCE, None),
+            ErrorStep(SOURCE, _largest(source, exact) if exact is not source else None),
             ErrorStep("fp32, ONNX Runtime", _largest(base, exact)),
             ErrorStep(
                 f"{self.variant}, ONNX Runtime", _largest(lossy, exact), _largest(lossy, base)
