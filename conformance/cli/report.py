@@ -131,8 +131,11 @@ def write_report(folder: Path, run_id: str, *, rebuild: bool = False) -> None:
 
 
 def _describe(run: StoredRun) -> None:
-    planned = len(run.plan.tests) if run.plan else 0
-    ended = f"{len(run.records)} of {counted(planned, 'planned test')} recorded"
+    planned = {(ref.test, ref.id) for ref in run.plan.tests} if run.plan else set()
+    recorded = {(record.ref.test, record.ref.id) for record in run.records}
+    ended = f"{len(recorded & planned)} of {counted(len(planned), 'planned test')} recorded"
+    if added := len(recorded - planned):
+        ended += f", {counted(added, 'test')} joined"
     status = run.footer.status if run.footer else "crashed, or still going on"
     damaged = f", {counted(run.damaged_lines, 'damaged line')} left out" * bool(run.damaged_lines)
     print(f"run {run.header.id}: {status}, {ended}{damaged}")

@@ -218,15 +218,15 @@ def _machine(machine: dict[str, JsonValue]) -> dict[str, str]:
     for name, value in machine.items():
         if name.endswith("_bytes") and isinstance(value, int):
             shown[name.removesuffix("_bytes")] = wording.size(value)
+        elif isinstance(value, list):
+            shown[name] = ", ".join(map(str, value)) or "none"
         else:
-            shown[name] = str(value)
+            shown[name] = "not stated" if value is None else str(value)
     return shown
 
 
 def _fact(value: JsonValue, name: str) -> str:
     """A fact of the machine or of the run in words."""
-    if value is None:
-        return "not stated"
     if name == "commit":
-        return _short_commit(str(value))
+        return _short_commit(None if value is None else str(value))
     return next(iter(_machine({name: value}).values()))

@@ -10,7 +10,7 @@ from itertools import pairwise
 from conformance.model import RunOrigin, TrendPoint
 from conformance.reporters import blocks, wording
 from conformance.reporters.blocks import LETTERS, Block
-from conformance.trend import Change, Origin, Point, by_hardware, changes
+from conformance.trend import Change, Origin, Point, changes
 
 #: Heights that a point of a line may have, lowest first: a step is 2.5 pixels of the chart.
 LEVELS = "0123456789abcdef"
@@ -30,8 +30,8 @@ class _Figure:
     per_hardware: bool = False
 
 
+#: The latency in both its units first: two charts fit beside each other in the panel.
 _FIGURES = (
-    _Figure("Parity", lambda p: p.parity_ratio, lambda v: f"{wording.two_digits(v)} of limit"),
     _Figure("Latency", lambda p: p.median_ns, wording.duration, per_hardware=True),
     _Figure(
         "Latency in runs of the yardstick",
@@ -39,6 +39,7 @@ _FIGURES = (
         lambda v: f"{v:.3g}",
         per_hardware=True,
     ),
+    _Figure("Parity", lambda p: p.parity_ratio, lambda v: f"{wording.two_digits(v)} of limit"),
     _Figure("Size", lambda p: p.size_bytes, wording.size),
     _Figure("Conversion time", lambda p: p.export_seconds, wording.elapsed),
 )
@@ -56,19 +57,32 @@ def trends(
     """
     if len(points) < 2:  # noqa: PLR2004 - one run is no trend
         return []
-    told = [blocks.head(f"Last {len(points)} runs"), _strip(points)]
-    unchanged = []
+    lines, told, unchanged = [], [], []
     for figure in _FIGURES:
-        values = [figure.of(point) for point in points]
+        values, elsewhere = _comparable(figure, points)
         present = [value for value in values if value is not None and math.isfinite(value)]
         if len(present) > 1 and figure.word(min(present)) == figure.word(max(present)):
             unchanged.append(figure.title.lower())
         elif len(present) > 1:
-            found = _changes(figure, points, origins) if explained else ()
-            told += [_line(figure, values, found, points), *_told(figure, found)]
+            found = _changes(values, points, origins) if explained else ()
+            lines.append(_line(figure, values, elsewhere, found, points))
+            told += _told(figure, found)
     if unchanged:
         told.append(blocks.para(f"Unchanged: {', '.join(unchanged)}.", "muted"))
-    return told
+    return [blocks.head(f"Last {len(points)} runs"), _strip(points), *lines, *told]
+
+
+def _comparable(figure: _Figure, points: Sequence[TrendPoint]) -> tuple[list[float | None], int]:
+    """The figure of each run that can be compared with the newest, and how many others had one."""
+    values = [figure.of(point) for point in points]
+    classes = [
+        point.hardware for point, value in zip(points, values, strict=True) if value is not None
+    ]
+    if not figure.per_hardware or len(set(classes)) < 2:  # noqa: PLR2004 - one class is alike
+        return values, 0
+    pairs = zip(points, values, strict=True)
+    kept = [value if point.hardware == classes[-1] else None for point, value in pairs]
+    return kept, sum(hardware != classes[-1] for hardware in classes)
 
 
 def _strip(points: Sequence[TrendPoint]) -> Block:
@@ -93,6 +107,7 @@ def letters(points: Sequence[TrendPoint]) -> str:
 def _line(
     figure: _Figure,
     values: Sequence[float | None],
+    elsewhere: int,
     found: Sequence[Change],
     points: Sequence[TrendPoint],
 ) -> Block:
@@ -100,11 +115,13 @@ def _line(
     low, high = min(present), max(present)
     latest = values[-1]
     now = "none now" if latest is None else f"now {figure.word(latest)}"
+    others = wording.count(elsewhere, "run", "runs")
+    left_out = f"; {others} on other hardware left out" if elsewhere else ""
     run_at = {point.run: number for number, point in enumerate(points)}
     return {
         "t": "trend",
         "x": figure.title,
-        "label": f"{figure.word(low)} to {figure.word(high)}, {now}",
+        "label": f"{figure.word(low)} to {figure.word(high)}, {now}{left_out}",
         "line": "".join(_level(value, low, high) for value in values),
         "changes": [run_at[change.after.run] for change in found],
     }
@@ -118,21 +135,17 @@ def _level(value: float | None, low: float, high: float) -> str:
 
 
 def _changes(
-    figure: _Figure, points: Sequence[TrendPoint], origins: Mapping[str, RunOrigin]
+    values: Sequence[float | None],
+    points: Sequence[TrendPoint],
+    origins: Mapping[str, RunOrigin],
 ) -> tuple[Change, ...]:
+    """Changes of level, sought among values that can be compared with each other."""
     series = []
-    for point in points:
+    for value, point in zip(values, points, strict=True):
         origin = origins.get(point.run, _UNKNOWN)
-        hardware = (point.hardware or "unknown") if figure.per_hardware else ""
-        series.append(
-            Point(
-                Origin(point.run, point.started, origin.commit),
-                figure.of(point),
-                hardware,
-                origin.versions,
-            )
-        )
-    return tuple(change for part in by_hardware(series).values() for change in changes(part))
+        made = Origin(point.run, point.started, origin.commit)
+        series.append(Point(made, value, "", origin.versions))
+    return changes(series)
 
 
 def _told(figure: _Figure, found: Sequence[Change]) -> list[Block]:

@@ -3,10 +3,11 @@
 import json
 
 import pytest
-from run_values import make_header
+from run_values import make_header, make_record, make_ref
 
 from conformance.cli import main
-from conformance.history import RunWriter
+from conformance.history import RunWriter, append_records
+from conformance.model import TestKind
 
 FIRST, SECOND = "20261121T092349Z-3f2a", "20261122T092349Z-77aa"
 
@@ -142,3 +143,10 @@ def test_open_shows_the_page(command, write_run, tmp_path, monkeypatch):
     assert code == 0
     assert shown == [(tmp_path / "index.html").as_uri()]
     assert "no browser was found" in err
+
+
+def test_what_was_joined_is_told_apart(command, write_run):
+    """Records of tests that the run never planned do not make more of them than there were."""
+    path = write_run(FIRST)
+    append_records(path, [make_record(make_ref(TestKind.PARITY, provider="openvino"))])
+    assert "3 of 3 planned tests recorded, 1 test joined" in command()[1]

@@ -68,7 +68,7 @@ const matrixView = (() => {
     const current = rows.id(row) === state.case ? "true" : null;
     return el(
       "a", { href: actions.address(row), "data-at": at, "aria-current": current, title: rows.word("reason", row) || rows.word("parity", row), class: `v-${verdict}` },
-      badge(verdict, true), movement(rows.word("change", row)),
+      badge(verdict, true), " ", movement(rows.word("change", row)),
       el("span", { class: "figures" }, words.join(" · ")),
     );
   }
