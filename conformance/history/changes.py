@@ -22,7 +22,9 @@ def compare_runs(before: RunReport, now: RunReport) -> RunDiff:
     """
     then = {row.id: row for row in before.cases if _selected(row)}
     present = {row.id: row for row in now.cases if _selected(row)}
-    known_then = {*before.header.zoo_cases, *then}
+    of_the_zoo = set(now.header.zoo_cases) or present.keys()
+    # what was joined to the present run is no news of its zoo
+    known_then = {*before.header.zoo_cases, *then, *(present.keys() - of_the_zoo)}
     told = [
         _change(then.get(id_), row, known_then, before.header.id) for id_, row in present.items()
     ]
@@ -101,7 +103,8 @@ def _vanished(
         files = ", ".join(sorted(missing))
         return (), (f"the later run did not read {files}: what vanished cannot be told",)
     current = {*now.header.zoo_cases, *(row.id for row in now.cases)}
-    known = [*before.header.zoo_cases, *(i for i, row in then.items() if row.provider is not None)]
+    # a row that its zoo did not name was joined to the run afterwards: the zoo never lost it
+    known = before.header.zoo_cases or [i for i, row in then.items() if row.provider is not None]
     return tuple(
         CaseChange(
             id=id_,

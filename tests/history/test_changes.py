@@ -107,6 +107,18 @@ def test_a_model_taken_out_of_the_zoo_has_vanished():
     assert [c.worse for c in vanished] == [True, False]
 
 
+def test_a_provider_that_was_joined_to_one_run_is_neither_vanished_nor_new():
+    """The zoo never held its rows: the night after, nobody has taken anything away."""
+    plain = row("cnn")
+    joined = row("cnn", id=f"{plain.id.removesuffix('-cpu')}-openvino", provider="openvino")
+    night = run(plain, joined, zoo=("cnn",))
+    found = compare_runs(night, run(plain, run_id=SECOND, zoo=("cnn",)))
+    assert (found.cases, found.not_selected) == ((), 1)
+    night = run(plain, joined, run_id=SECOND, zoo=("cnn",))
+    found = compare_runs(run(plain, zoo=("cnn",)), night)
+    assert [(c.provider, c.movement) for c in found.cases] == [("openvino", Movement.CHECKED)]
+
+
 def test_a_zoo_that_was_not_read_is_not_a_zoo_without_models():
     """A run of fewer zoo files says so; a run of more files lets nothing vanish."""
     both, one = ("zoo.yaml", "more.yaml"), ("zoo.yaml",)

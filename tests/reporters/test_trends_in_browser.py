@@ -141,6 +141,17 @@ def test_runs_without_a_figure_are_gaps(panel):
     assert len(heights(chart)) == RUNS - 2
 
 
+def test_a_single_run_between_gaps_is_a_dot(panel):
+    """What was measured is seen, also where the runs around it measured nothing."""
+    points = [
+        replace(point, median_ns=point.median_ns if number in (2, 7, 15) else None)
+        for number, point in enumerate(past())
+    ]
+    chart = charts(panel(points))["Latency"]
+    assert chart.locator("polyline").count() == 0
+    assert chart.locator("circle.lone:visible").count() == 3
+
+
 def test_another_hardware_is_no_change_of_level(panel):
     """Durations of other hardware are in no line and no change with those of this one."""
     page = panel(past(hardware=lambda number: "xeon" if number < TURN else "epyc"))

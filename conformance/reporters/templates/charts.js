@@ -39,7 +39,10 @@ function trendChart(block) {
       const x = at(number - 0.5, "0")[0];
       return svg("line", { class: "step", x1: x, x2: x, y1: 0, y2: height });
     }),
-    stretches.map((stretch) => svg("polyline", { points: stretch.map((point) => point.join(",")).join(" ") })),
+    // a single run between gaps is no line, but it was measured
+    stretches.map((stretch) => (stretch.length > 1
+      ? svg("polyline", { points: stretch.map((point) => point.join(",")).join(" ") })
+      : svg("circle", { class: "lone", cx: stretch[0][0], cy: stretch[0][1], r: 2 }))),
     points.filter(Boolean).slice(-1).map(([cx, cy]) => svg("circle", { cx, cy, r: 2.5 })),
   );
 }
