@@ -16,6 +16,7 @@ from conformance.reporters import findings, sparkline, wording
 from conformance.reporters.blocks import LETTERS, Block
 from conformance.reporters.columns import columns
 from conformance.reporters.detail import detail
+from conformance.reporters.differences import figure_sentence
 from conformance.reporters.findings import Mark
 from conformance.reporters.gate_text import gate_sentence
 from conformance.reporters.inert import inert_json
@@ -112,6 +113,7 @@ def report_html(
         "speedup": wording.speedup,
         "when": _when,
         "gate": gate_sentence,
+        "figure": figure_sentence,
         "commit": _short_commit,
         "fact": _fact,
         "anchor": _anchor,

@@ -116,7 +116,7 @@ def _line(
     latest = values[-1]
     now = "none now" if latest is None else f"now {figure.word(latest)}"
     others = wording.count(elsewhere, "run", "runs")
-    left_out = f"; {others} on other hardware left out" if elsewhere else ""
+    left_out = f"; {others} on other or unknown hardware left out" if elsewhere else ""
     run_at = {point.run: number for number, point in enumerate(points)}
     return {
         "t": "trend",

@@ -1,6 +1,7 @@
 """What only a browser can tell; skipped where there is none."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sample_evidence import every_finding
 from sample_report import HOSTILE, TIMED, every_verdict, make_report, make_row
 
 from conformance.evidence import Ratio
-from conformance.model import Verdict
+from conformance.model import RunPlan, Verdict
 from conformance.reporters import report_html
 
 CNN = "pytorch/cnn@dynamo-op18-fp32-cpu"
@@ -170,6 +171,68 @@ def test_the_matrix_has_models_against_conversions_and_providers(show):
     assert cells.count() == 5
 
 
+def heads(page):
+    """The headings of the matrix: conversions first, providers below them."""
+    return [" ".join(text.split()) for text in page.locator("#grid thead th").all_inner_texts()]
+
+
+def cells_of(page, model):
+    row = page.locator("#grid tr.row", has=page.locator("th", has_text=re.compile(f"^{model}$")))
+    return [" ".join(text.split()) for text in row.locator("td").all_inner_texts()]
+
+
+def test_columns_without_a_case_are_not_shown(show):
+    """The filter takes columns away as it takes rows away, and counts afresh which come first."""
+    page = show()
+    page.fill("#query", "framework:sklearn,tensorflow")
+    assert heads(page) == ["Model", "tf2onnx op18 fp32", "skl2onnx op18 fp32", "cpu", "cpu"]
+    page.fill("#query", "provider:cuda")
+    assert heads(page) == ["Model", "dynamo op18 fp32", "cuda"]
+    page.fill("#query", "model:nobody")
+    assert page.is_visible("#empty")
+    page.fill("#query", "")
+    assert len(heads(page)) == 10
+
+
+def test_a_folded_conversion_keeps_every_provider(show):
+    """Its column has a glyph for each, named for those who do not see it, that opens the case."""
+    page = show()
+    page.get_by_role("button", name="dynamo op18 fp32").click()
+    assert heads(page)[5] == "2 providers"
+    bert = page.locator("#grid tr.row", has_text="bert-tiny").locator("td.folded a")
+    assert [link.inner_text() for link in bert.all()] == ["·", "✓"]
+    names = [link.get_attribute("aria-label") for link in bert.all()]
+    assert names == ["cuda: not-run", "cpu: pass"]
+    address = fragment(page)
+    bert.nth(1).click()
+    page.wait_for_selector("#panel .told h4")
+    assert "bert-tiny@dynamo-op18-fp32-cpu" in page.inner_text("#panel .facts")
+    again = show(anchor=address)
+    assert heads(again)[5] == "2 providers"
+    assert again.get_by_role("button", name="dynamo op18 fp32").get_attribute("aria-expanded") == (
+        "false"
+    )
+
+
+def test_cells_stand_below_their_conversion_and_provider(show):
+    """Whatever the order of columns, a case is in the column of its own conversion."""
+    page = show([
+        make_row("a", exporter="auto"), make_row("b"), make_row("b", provider="cuda"),
+        make_row("b", exporter="torchscript", verdict=Verdict.VACUOUS),
+        make_row("c", verdict=Verdict.FAIL, provider="cuda"),
+    ])  # fmt: skip
+    assert heads(page) == [
+        *("Model", "dynamo op18 fp32", "auto op18 fp32", "torchscript op18 fp32"),
+        *("cpu", "cuda", "cpu", "cpu"),
+    ]
+    verdicts = {m: [cell.split()[0] if cell else "" for cell in cells_of(page, m)] for m in "abc"}
+    assert verdicts == {
+        "a": ["", "", "✓pass", ""],
+        "b": ["✓pass", "✓pass", "", "∅vacuous"],
+        "c": ["", "✗fail", "", ""],
+    }
+
+
 def test_the_table_sorts_by_any_column(show):
     """Up, down, and the zoo's order again; what has no figure comes last either way."""
     page = show(anchor="#view=table")
@@ -204,7 +267,9 @@ def test_the_address_holds_what_is_shown(show):
     page.click("[data-view=table]")
     page.get_by_role("button", name="Size").click()
     address = fragment(page)
-    again = show(anchor=address)
+    again = show(anchor=f"{address}&case={CNN}")
+    again.wait_for_selector("#panel .told h4")
+    assert again.inner_text("#panel-title") == "cnn"
     assert again.input_value("#query") == 'framework:pytorch -tag:"full zoo"'
     assert again.get_attribute("[data-view=table]", "aria-pressed") == "true"
     assert again.locator("th[aria-sort=ascending]").inner_text() == "Size"
@@ -303,6 +368,35 @@ def test_the_panel_and_the_page_without_script_say_the_same(show):
     told = " ".join(page.text_content("#panel .told").split())
     for word in static.split():
         assert word in told
+
+
+def test_the_panel_leads_on(show):
+    """To the known issue, to what the failure left, and to the same case in any run."""
+    known = make_row(
+        "known",
+        verdict=Verdict.EXPECTED_FAIL,
+        link="https://example.org/issues/7",
+        failure_folder="failures/pytorch__known@dynamo-op18-fp32-cpu",
+    )
+    page = show([known], anchor=f"#case={known.id}")
+    page.wait_for_selector("#panel .told h4")
+    links = {a.inner_text(): a.get_attribute("href") for a in page.locator("#panel a").all()}
+    folder = "failures/pytorch__known%40dynamo-op18-fp32-cpu"
+    assert links == {
+        "link to this case": f"#case={known.id}",
+        "https://example.org/issues/7": "https://example.org/issues/7",
+        "failures/pytorch__known@dynamo-op18-fp32-cpu": f"{folder}/",
+        "as a zip": f"{folder}.zip",
+    }
+    assert "Known issue: https://example.org/issues/7" in page.inner_text("#panel")
+
+
+def test_a_partial_run_says_why_a_case_is_not_there(show):
+    """A permalink of a case that was not selected does not claim that it is gone."""
+    plan = RunPlan((), deselected=3, selected_by="-k cnn")
+    page = show(report=replace(make_report(), plan=plan), anchor="#case=pytorch/gru@x-cpu")
+    assert page.text_content("#hint").endswith(": only a part of the zoo was selected.")
+    assert "Partial run: " in page.inner_text("main [role=note]")
 
 
 def timed_case():
@@ -438,6 +532,18 @@ def test_the_page_never_scrolls_sideways(show, width, script):
         page.wait_for_selector("#panel .told h4")
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_what_changed_does_not_widen_the_page(show):
+    """Words for screen readers in columns out of sight are no part of the page's width."""
+    rows = [make_row(f"m{n}", variant=f"variant-{n}") for n in range(20)]
+    failed = [replace(row, verdict=Verdict.FAIL) for row in rows]
+    before = make_report(failed)
+    before = replace(before, header=replace(before.header, id="20261120T092349Z-0000"))
+    page = show(rows, before=before, viewport={"width": 1000, "height": 800})
+    scroller = page.locator("#scroller")
+    assert scroller.evaluate("box => box.scrollWidth > 2 * box.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1000
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

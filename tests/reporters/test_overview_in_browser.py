@@ -201,6 +201,28 @@ def test_every_movement_is_told(show, two_runs, which):
         assert "No earlier run" in page.inner_text("section[aria-labelledby=changed]")
 
 
+def test_figures_that_moved_are_told_below_the_verdicts(show):
+    """A model that got larger and slower has the same verdict, and people want to know."""
+
+    def run(id_, **changes):
+        report = make_report([make_row("still"), make_row("grown", **changes)])
+        return replace(report, header=replace(report.header, id=id_))
+
+    slower = replace(
+        TIMED,
+        baseline=BaselineLatency(BEFORE, "paired", Ratio(1.5, 1.4, 1.6, 20), 1.0, 1.1, 1.02),
+    )
+    before = run(BEFORE)
+    larger = replace(EXPORT, size_bytes=2 * EXPORT.size_bytes)
+    now = run("20261121T092349Z-3f2a", export=larger, latency=slower)
+    section = show(report=now, before=before).locator("section[aria-labelledby=changed]")
+    assert "No case changed its verdict." in section.inner_text()
+    section.get_by_text("1 with other figures than before").click()
+    assert section.locator("details li").inner_text() == (
+        "pytorch/grown@dynamo-op18-fp32-cpu latency 1.5x [1.4, 1.6], slower; size 1.24 MB → 2.48 MB"
+    )
+
+
 def test_what_is_not_the_same_around_them_stands_beside(show, two_runs):
     """Commit, hardware class, facts of the machine and packages, each with both values."""
     before, now = two_runs

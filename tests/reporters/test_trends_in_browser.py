@@ -159,7 +159,7 @@ def test_another_hardware_is_no_change_of_level(panel):
     for title in ("Latency", "Latency in runs of the yardstick"):
         assert found[title].locator("line.step").count() == 0
         assert len(heights(found[title])) == RUNS - TURN
-        left_out = f"; {TURN} runs on other hardware left out"
+        left_out = f"; {TURN} runs on other or unknown hardware left out"
         assert found[title].locator(".caption").inner_text().endswith(left_out)
     assert found["Parity"].locator("line.step").count() == 1
     assert not [text for text in page.locator("#panel .change").all_inner_texts() if "ms" in text]
