@@ -124,7 +124,9 @@ def _checked(
     wanted = arguments.onnx_path
     try:
         if not verifier.can_ship(model):  # an archive, a repository of code, what is here
-            return _missing(Checked(model, wanted, None, "missing"), verifier, arguments)
+            reason = "it is no repository of files, among which one could be: --convert makes it"
+            found = Checked(model, wanted, None, "missing", error=reason)
+            return _missing(found, verifier, arguments)
         shipped = verifier.shipped(model)
     except OnnxVerificationError as error:
         return Checked(model, wanted, None, "error", error=str(error))
@@ -149,7 +151,7 @@ def _missing(found: Checked, verifier: OnnxVerifier, arguments: argparse.Namespa
         path = verifier.converter.convert_model(*asked, progress_lines())
     except OnnxConversionError as error:
         return replace(found, status="conversion failed", error=str(error))
-    return replace(found, status="converted", local_path=str(path))
+    return replace(found, status="converted", error=None, local_path=str(path))
 
 
 def _audited(found: Checked, shipped: Shipped, cache_dir: Path, executor: Executor) -> Checked:

@@ -76,7 +76,9 @@ def format_of(path: Path, fragment: str, framework: str | None) -> Format:
         raise Refusal(f"'{path}' is a model of {kinds}, not of '{framework}'")
     if not found:
         raise Refusal(_nothing_in(whole))
-    listed = "; ".join(f"{each.framework}: '{each.source.get('path')}'" for each in fitting)
+    listed = "; ".join(
+        f"{each.framework}: '{each.source.get('path', HUBCONF)}'" for each in fitting
+    )
     same = len({each.framework for each in fitting}) == 1
     step = "name one of the files" if same else "name the file, or say which with --framework"
     raise Refusal(f"'{path}' could be several models ({listed}): {step}")
@@ -111,14 +113,17 @@ def _of_file(file: Path, fragment: str) -> Format:
 
 
 def _of_folder(folder: Path, fragment: str) -> list[Format]:
+    builds = (folder / HUBCONF).is_file()
+    if builds and fragment:
+        return [_hubconf(folder, fragment)]
     found = []
     model_type = _model_type(folder)
     if model_type is not None:
         found.append(_transformers(folder, model_type))
     if (folder / _SAVED_MODEL).is_file():
         found.append(_local("tensorflow", folder, f"holds {_SAVED_MODEL}: a SavedModel"))
-    if (folder / HUBCONF).is_file() and (fragment or not found):
-        found = [_hubconf(folder, fragment)] if fragment else [*found, _hubconf(folder, fragment)]
+    if builds and not found:
+        found.append(_hubconf(folder, ""))
     for file in sorted(folder.iterdir()):
         weights = model_type is not None and file.stem.startswith(_WEIGHTS)
         if file.suffix.lower() in _BY_SUFFIX and file.is_file() and not weights:

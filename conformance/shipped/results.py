@@ -28,7 +28,7 @@ class Checked:
     files: tuple[OnnxFile, ...] = ()
     #: Of the converted model.
     local_path: str | None = None
-    #: Why it could not be listed, converted or audited.
+    #: Why it is not there, or could not be listed, converted or audited.
     error: str | None = None
     audit: Audit | None = None
 

@@ -109,6 +109,10 @@ def test_several_models_are_not_guessed_between(tmp_path):
     assert found(folder, "pytorch").source == {"path": "digits.pt"}
     with pytest.raises(Undetected, match="a model of pytorch or tensorflow, not of 'sklearn'"):
         found(folder, "sklearn")
+    code = write(tmp_path / "code", hubconf_py="def net(): ...", weights_pt="")
+    with pytest.raises(Undetected, match=r"pytorch: 'hubconf\.py'; pytorch: 'weights\.pt'"):
+        found(code)
+    assert found(f"{code}#net").source["entrypoint"] == "net"
     twice = write(tmp_path / "twice", a_pt="", b_pt="")
     with pytest.raises(Undetected, match="name one of the files"):
         found(twice)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.api import ModelManager, OnnxVerificationError
+from conformance.api import ModelManager, OnnxVerificationError, TensorFlowConverter
 from conformance.cli import main
 from conformance.detection import Wishes, parse_input
 from conformance.model import Stage
@@ -94,7 +94,9 @@ def test_saved_models_of_kaggle_and_of_an_address_are_converted(tmp_path, place,
     paths = (f"/api/v1/models/{HANDLE}/download", "/doubling.tar.gz")
     with serving_files(Files(dict.fromkeys(paths, archive))) as server:
         monkeypatch.setenv("KAGGLE_API_ENDPOINT", server.url)
-        done = convert(f"kaggle:{HANDLE}", tmp_path / "one", None, place)
+        converter = TensorFlowConverter(place.cache_dir, executor=place.executor)
+        assert converter.supports(f"kaggle:{HANDLE}")
+        done = converter.convert(f"kaggle:{HANDLE}", tmp_path / "one")
         assert done.certificate.case == "tensorflow/doubling-small@tf2onnx-op18-fp32-cpu"
         server.requests.clear()
         done = convert(f"{server.url}/doubling.tar.gz", tmp_path / "two", None, place)
