@@ -68,6 +68,8 @@ def format_of(path: Path, fragment: str, framework: str | None) -> Format:
     """
     whole = path.expanduser().resolve()
     found = _of_folder(whole, fragment) if whole.is_dir() else [_of_file(whole, fragment)]
+    if fragment and not any("entrypoint" in each.source for each in found):
+        raise Refusal(f"'#{fragment}' means nothing for '{path}', which has no {HUBCONF}")
     fitting = [each for each in found if framework in (None, each.framework)]
     if len(fitting) == 1:
         return fitting[0]

@@ -96,6 +96,9 @@ def test_a_torch_hub_folder_is_built_by_the_function_that_is_named(tmp_path):
     write(folder, hubconf_py="if True:\n def tiny(): ...\ndef large(): ...\nclass Net: ...")
     with pytest.raises(Undetected, match=rf"as {folder}#tiny \(there are tiny, large\)"):
         found(folder)
+    other = write(tmp_path / "other", digits_keras="")
+    with pytest.raises(Undetected, match="'#tiny' means nothing for"):
+        found(f"{other}#tiny")
     write(folder, hubconf_py="def tiny(:")
     with pytest.raises(Undetected, match=r"hubconf\.py' cannot be read"):
         found(folder)
