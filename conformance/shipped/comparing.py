@@ -16,7 +16,7 @@ from conformance.errors import CorruptBundle, LoadError, SessionError
 from conformance.execution.progress import Progress
 from conformance.model import Stage, to_json
 from conformance.onnx_files import read_model
-from conformance.shipped.floors import LEAST_SNR_DB
+from conformance.shipped.floors import floors, snr_db
 from conformance.shipped.poolings import pooled
 from conformance.shipped.weights import Weights, weights_of
 from conformance.tensors import Arrays
@@ -71,7 +71,9 @@ def compare_shipped(payload: Mapping[str, Any], progress: Progress) -> dict[str,
     progress.enter(Stage.PARITY)
     try:
         answered = _answers(session, data_sets)
-        findings = [_finding(name, answered, limits, weights) for name in answered[0][1]]
+        asked = [data_set for data_set, _ in answered]
+        accepted = _Accepted(limits, floors(weights.dtype, bundle.model_path, asked))
+        findings = [_finding(name, answered, accepted, weights) for name in answered[0][1]]
     except SessionError as error:
         findings = [Finding("interface", "", str(error))]
     compared = Compared(tuple(findings), weights.dtype, weights.same, weights.total)
@@ -79,6 +81,16 @@ def compare_shipped(payload: Mapping[str, Any], progress: Progress) -> dict[str,
 
 
 Answered = Sequence[tuple[DataSet, Arrays]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """What is accepted of each output of the source, by its name."""
+
+    #: Largest error of a file in float32.
+    limits: Mapping[str, float | None]
+    #: Least signal-to-noise ratio of a file in fewer bits; empty of one in float32.
+    floors: Mapping[str, float]
 
 
 def _answers(session: Any, data_sets: Sequence[DataSet]) -> Answered:
@@ -122,9 +134,7 @@ _NUMPY = {
 }
 
 
-def _finding(
-    name: str, answered: Answered, limits: Mapping[str, float | None], weights: Weights
-) -> Finding:
+def _finding(name: str, answered: Answered, accepted: _Accepted, weights: Weights) -> Finding:
     """What the output ``name`` is, by the first explanation that its values bear out."""
     got = [answer[name] for _, answer in answered]
     alike = [
@@ -136,14 +146,14 @@ def _finding(
     nearest: tuple[float | None, str] | None = None
     for other in alike:
         wanted = [_exact(data, other) for data, _ in answered]
-        close, snr = _close(got, wanted, limits.get(other), weights.dtype)
+        close, snr = _close(got, wanted, accepted.limits.get(other), accepted.floors.get(other))
         if close:
             return _as_source(name, other, snr, weights)
         if nearest is None:
             nearest = snr, other
     poolings = []
     for other, how, wanted in pooled(answered, got[0].shape):
-        close, snr = _close(got, wanted, None, weights.dtype)
+        close, snr = _close(got, wanted, None, accepted.floors.get(other))
         if close:
             poolings.append((math.inf if snr is None else snr, other, how))
     if poolings:
@@ -179,20 +189,21 @@ def _exact(data: DataSet, name: str) -> np.ndarray:
 
 
 def _close(
-    got: Sequence[np.ndarray], wanted: Sequence[np.ndarray], limit: float | None, dtype: str
+    got: Sequence[np.ndarray],
+    wanted: Sequence[np.ndarray],
+    limit: float | None,
+    floor: float | None,
 ) -> tuple[bool, float | None]:
     """Whether answers are the wanted ones, as far as their numbers can tell; and their SNR."""
     if got[0].dtype.kind != "f" or wanted[0].dtype.kind != "f":
         same = all(np.array_equal(a, b) for a, b in zip(got, wanted, strict=True))
         return same, None
-    actual = np.concatenate([a.astype(np.float64).ravel() for a in got])
-    exact = np.concatenate([b.astype(np.float64).ravel() for b in wanted])
-    if not np.isfinite(actual).all():
+    if not all(np.isfinite(array).all() for array in got):
         return False, None
-    error = actual - exact
-    noise, signal = float(error @ error), float(exact @ exact)
-    snr = None if noise == 0 or signal == 0 else 10 * float(np.log10(signal / noise))
-    if dtype in LEAST_SNR_DB:
-        return snr is None or snr >= LEAST_SNR_DB[dtype], snr
-    accepted = max(limit or 0.0, _ROUNDING * float(np.abs(exact).max(initial=0.0)))
-    return float(np.abs(error).max(initial=0.0)) <= accepted, snr
+    snr = snr_db(got, wanted)
+    pairs = list(zip(got, wanted, strict=True))
+    error = max(float(np.abs(a.astype(np.float64) - b).max(initial=0.0)) for a, b in pairs)
+    if floor is not None:
+        return error == 0 or (snr is not None and snr >= floor), snr
+    scale = max(float(np.abs(b).max(initial=0.0)) for b in wanted)
+    return error <= max(limit or 0.0, _ROUNDING * scale), snr

@@ -17,10 +17,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "sources"))
 from hub_server import Hub, serving
 from shipped_forms import FORMS
 
-from conformance.bundle import MANIFEST
+from conformance.bundle import MANIFEST, read_bundle
 from conformance.cli import main
 from conformance.execution.progress import Progress
 from conformance.shipped.comparing import compare_shipped
+from conformance.shipped.floors import LEAST_SNR_DB, floors
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +181,38 @@ def test_every_form_is_told_from_stale_weights(audited, tmp_path, form):
     found = compared(audited, made(stale, tmp_path / "stale.onnx"), tmp_path)
     assert found["dtype"] == dtype
     assert set(kinds(found)) == {"stale"}
+
+
+@pytest.mark.parametrize("form", ["fp16", "int8", "uint8"])
+def test_weights_that_are_some_percent_off_do_not_hide_behind_eight_bits(audited, tmp_path, form):
+    """What the repository's own weights get in the form tells what the form explains."""
+    from onnx import numpy_helper
+
+    _, made = FORMS[form]
+    stale, rng = copy_of(audited), np.random.default_rng(2)
+    for tensor in stale.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype == np.float32 and array.ndim > 1:
+            drifted = array + 0.1 * array.std() * rng.standard_normal(array.shape)
+            tensor.CopyFrom(numpy_helper.from_array(drifted.astype(np.float32), tensor.name))
+    found = compared(audited, made(stale, tmp_path / "stale.onnx"), tmp_path)
+    assert set(kinds(found)) == {"stale"}
+    # beyond what any model's floor would have shown
+    assert form == "fp16" or all(f["snr_db"] > LEAST_SNR_DB["int8"] for f in found["findings"])
+
+
+def test_floors_are_measured_or_those_of_any_model(audited, tmp_path):
+    """Of float32 there are none; where no form can be made, the dtype's own is what is left."""
+    bundle = read_bundle(audited["bundle"])
+    data_sets = list(bundle.data_sets())
+    assert floors("float32", bundle.model_path, data_sets) == {}
+    measured = floors("int8", bundle.model_path, data_sets)
+    assert measured.keys() == set(bundle.manifest.outputs)
+    assert all(floor > LEAST_SNR_DB["int8"] for floor in measured.values())
+    broken = tmp_path / "model.onnx"
+    broken.write_bytes(b"no model")
+    assert set(floors("int8", broken, data_sets).values()) == {LEAST_SNR_DB["int8"]}
+    assert set(floors("bfloat16", broken, data_sets).values()) == {LEAST_SNR_DB["bfloat16"]}
 
 
 def test_the_nearest_of_several_poolings_is_named(audited, tmp_path):
