@@ -1,33 +1,60 @@
 """A history of a million rows: what a run adds to its index, and what a trend costs to read.
 
-Seeded runs of 200 cases are written as the JSON lines that real runs leave, and indexed. Then,
-in alternation: one further run is taken into the index, the trend of a case over all runs is
-asked of the index, and the same trend is read from the JSON lines, of which only those that
-hold the case's name are parsed. Goals: at most 10 ms for the 200 rows, and at most 0.02 of
-reading the JSON for the trend.
+Seeded runs of 200 cases are written as the JSON lines that real runs leave, each with its own
+figures, and indexed. Then, in alternation: the index is brought up to date where nothing is new;
+with a run in hand, as the process that has written a run does it, in a process that has used the
+index before and in one that has not; and with a run that has to be read from its JSON lines.
+The trend of a case over all runs is asked of the index and read from the JSON lines, of which only
+those that hold the case's name are parsed. Goals: at most 10 ms for the 200 rows in hand, and at
+most 0.02 of reading the JSON for the trend.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.report_page import seeded_report
-from conformance.history import ask, list_runs, rebuild_index, run_path, update_index
-from conformance.model import SCHEMA_VERSION, CaseResult, Record, RunHeader, to_json
+from conformance.history import (
+    ask,
+    list_runs,
+    read_run,
+    rebuild_index,
+    run_path,
+    update_index,
+)
+from conformance.model import SCHEMA_VERSION, CaseResult, Record, to_json
 from conformance.model import TestKind as Kind
 from conformance.model import TestRef as Ref
 
 CASES = 200
-ROUNDS = 7
+ROUNDS = 9
 #: Rounds that read all the JSON: it takes a minute or so.
 READ_ROUNDS = 2
+#: Stands in a record where each run has a figure of its own.
+_FIGURE = "@figure@"
+#: A process that has run a zoo and not used the index yet: what it takes to start DuckDB.
+_FIRST_USE = """
+import sys, time
+from pathlib import Path
+from conformance.history import read_run, update_index
+folder, path = map(Path, sys.argv[1:])
+run = read_run(path)
+start = time.perf_counter()
+import duckdb
+imported = time.perf_counter()
+update_index(folder, run)
+print(imported - start, time.perf_counter() - imported)
+"""
 
 
 def main() -> None:
@@ -36,45 +63,103 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        _measure(Path(name), max(1, options.rows // CASES))
+        _measure(_Runs(Path(name)), max(1, options.rows // CASES))
 
 
-def _measure(folder: Path, runs: int) -> None:
-    report = seeded_report(CASES, 1)
-    records = [to_json(_record(row)) for row in report.cases]
-    text = "".join(
-        json.dumps({"kind": "record", **r}, separators=(",", ":")) + "\n" for r in records
-    )
-    case = report.cases[0].id
-    for number in range(runs):
-        _write_run(folder, number, report.header, text)
+class _Runs:
+    """Writes runs that differ in their figures alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        report = seeded_report(CASES, 1)
+        self.case = report.cases[0].id
+        self._header = report.header
+        self._number = 0
+        self._random = random.Random(0)  # noqa: S311 - seeded figures
+        text, self._figures = _template(report.cases)
+        self._parts = text.split(f'"{_FIGURE}"')
+
+    def write(self) -> Path:
+        """The same records but for their figures: a million made one by one would take an hour."""
+        day, rest = divmod(self._number, 50)
+        self._number += 1
+        run = f"{2020 + day // 336}{1 + day % 336 // 28:02}{1 + day % 28:02}T{rest:06}Z-0000"
+        path = run_path(self.folder, run)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as file:
+            file.write(
+                self._line(
+                    "header", {"schema_version": SCHEMA_VERSION, **to_json(self._header), "id": run}
+                )
+            )
+            for part, figure in zip(self._parts, (*self._figures, None), strict=True):
+                file.write(part)
+                if figure is not None:
+                    moved = figure * self._random.uniform(0.9, 1.1)
+                    file.write(str(type(figure)(moved)))
+            end = {"finished": self._header.started, "status": "finished", "exit_code": 0}
+            file.write(self._line("footer", end))
+        return path
+
+    def _line(self, kind: str, stated: dict[str, Any]) -> str:
+        return json.dumps({"kind": kind, **stated}, separators=(",", ":")) + "\n"
+
+
+def _measure(runs: _Runs, number: int) -> None:
+    folder, case = runs.folder, runs.case
+    for _ in range(number):
+        runs.write()
     written = sum(path.stat().st_size for path in list_runs(folder))
-    print(f"{runs * CASES:,} rows in {runs:,} runs, {written / 1e6:,.0f} MB of JSON lines")
-    print(f"  index built anew      {_seconds(lambda: rebuild_index(folder)):10.1f} s", flush=True)
-    times: dict[str, list[float]] = {"idle": [], "append": [], "ask": [], "read": []}
-    for number in range(runs, runs + ROUNDS):
+    print(f"{number * CASES:,} rows in {number:,} runs, {written / 1e6:,.0f} MB of JSON lines")
+    built = _seconds(lambda: rebuild_index(folder))
+    print(f"  index built anew            {built:10.1f} s", flush=True)
+    names = ("idle", "in hand", "duckdb", "first use", "catching up", "ask", "read")
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(ROUNDS):
         times["idle"].append(_seconds(lambda: update_index(folder)))
-        _write_run(folder, number, report.header, text)
-        times["append"].append(_seconds(lambda: update_index(folder)))
+        run = read_run(runs.write())
+        times["in hand"].append(_seconds(lambda run=run: update_index(folder, run)))
+        imported, first = _first_use(folder, runs.write())
+        times["duckdb"].append(imported)
+        times["first use"].append(first)
+        runs.write()
+        times["catching up"].append(_seconds(lambda: update_index(folder)))
         times["ask"].append(_seconds(lambda: _asked(folder, case)))
         if len(times["read"]) < READ_ROUNDS:
             times["read"].append(_seconds(lambda: _read(folder, case)))
     if len(_asked(folder, case)) != len(_read(folder, case)):
         raise SystemExit("the index and the JSON lines tell of different runs")
-    ms = {name: statistics.median(seconds) * 1e3 for name, seconds in times.items()}
-    print(f"  update, nothing new   {ms['idle']:10.1f} ms")
-    print(
-        f"  update, {CASES} rows     {ms['append']:10.1f} ms, {ms['append'] - ms['idle']:.1f} more"
-    )
-    print(f"  trend from the index  {ms['ask']:10.1f} ms")
-    print(f"  trend from JSON       {ms['read']:10.1f} ms")
-    print(f"  ratio                 {ms['ask'] / ms['read']:10.4f}")
+    _print({name: statistics.median(seconds) * 1e3 for name, seconds in times.items()})
+
+
+def _print(ms: dict[str, float]) -> None:
+    idle = ms["idle"]
+    print(f"  update, nothing new         {idle:10.1f} ms")
+    told = {
+        f"update, {CASES} rows in hand": "in hand",
+        "  first use in a process": "first use",
+        "  read from JSON lines": "catching up",
+    }
+    for text, name in told.items():
+        print(f"  {text:27} {ms[name]:10.1f} ms, {ms[name] - idle:.1f} for the rows")
+    print(f"  (import of duckdb           {ms['duckdb']:10.1f} ms)")
+    print(f"  trend from the index        {ms['ask']:10.1f} ms")
+    print(f"  trend from JSON             {ms['read']:10.1f} ms")
+    print(f"  ratio                       {ms['ask'] / ms['read']:10.4f}")
 
 
 def _seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def _first_use(folder: Path, path: Path) -> tuple[float, float]:
+    """Seconds of importing DuckDB, and of the first update of a process."""
+    command = [sys.executable, "-c", _FIRST_USE, str(folder), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported, first = map(float, done.stdout.split())
+    return imported, first
 
 
 def _asked(folder: Path, case: str) -> tuple[tuple[Any, ...], ...]:
@@ -89,6 +174,31 @@ def _read(folder: Path, case: str) -> list[dict[str, Any]]:
     name = case.encode()
     lines = (line for path in list_runs(folder) for line in path.read_bytes().split(b"\n"))
     return [json.loads(line) for line in lines if name in line]
+
+
+def _template(rows: Iterable[CaseResult]) -> tuple[str, list[float]]:
+    """JSON lines of the rows' records with gaps, and the figures that belong in them."""
+    figures: list[float] = []
+
+    def gap(fields: dict[str, Any], *names: str) -> None:
+        for name in names:
+            if fields.get(name) is not None:
+                figures.append(fields[name])
+                fields[name] = _FIGURE
+
+    lines = []
+    for row in rows:
+        record = to_json(_record(row))
+        # in the order in which they stand in the line
+        gap(record, "duration_s")
+        gap(record["export"] or {}, "export_seconds")
+        for output in (record["parity"] or {"outputs": ()})["outputs"]:
+            gap(output, "max_abs", "ratio")
+        latency = record["latency"] or {}
+        gap(latency, "median_ns", "p95_ns", "session_create_ns", "first_run_ns", "source_median_ns")
+        gap(latency.get("yardstick") or {}, "value")
+        lines.append(json.dumps({"kind": "record", **record}, separators=(",", ":")) + "\n")
+    return "".join(lines), figures
 
 
 def _record(row: CaseResult) -> Record:
@@ -119,20 +229,6 @@ def _record(row: CaseResult) -> Record:
         latency=row.latency,
         placement=row.placement,
     )
-
-
-def _write_run(folder: Path, number: int, header: RunHeader, records: str) -> None:
-    """The same records each time: made and checked one by one, a million would take an hour."""
-    day, rest = divmod(number, 50)
-    run = f"{2020 + day // 336}{1 + day % 336 // 28:02}{1 + day % 28:02}T{rest:06}Z-0000"
-    stated = {**to_json(header), "id": run}
-    path = run_path(folder, run)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    first = json.dumps({"kind": "header", "schema_version": SCHEMA_VERSION, **stated})
-    last = json.dumps(
-        {"kind": "footer", "finished": header.started, "status": "finished", "exit_code": 0}
-    )
-    path.write_text(f"{first}\n{records}{last}\n")
 
 
 if __name__ == "__main__":

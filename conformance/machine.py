@@ -104,8 +104,12 @@ def _installed_versions() -> tuple[tuple[str, str], ...]:
     """Found once per process: it takes longer than converting a small model."""
     # each access to a distribution's metadata, its version included, parses the file anew
     metadata = [distribution.metadata for distribution in distributions()]
-    found = {data["Name"]: data["Version"] for data in metadata if data["Name"]}
-    return tuple(sorted((name.lower(), version) for name, version in found.items()))
+    found: dict[str, str] = {}
+    for data in metadata:
+        if data["Name"]:
+            # as with modules, the first of a name on the path is the one that is used
+            found.setdefault(data["Name"].lower(), data["Version"])
+    return tuple(sorted(found.items()))
 
 
 def _cpu_model() -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import zipfile
 from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
 import onnx  # noqa: TID253 - its test data is what is replayed
 import pytest
+from wheels import WRAPPED, only_index, wheel
 
 from conformance.cli import main
 from conformance.model import Verdict
@@ -20,44 +20,12 @@ from conformance.sweep import Cell, Swept
 
 SCHEMA = json.loads(files("conformance").joinpath("schemas/sweep.schema.json").read_text("utf-8"))
 TANH = Path(onnx.__file__).parent / "backend" / "test" / "data" / "pytorch-converted" / "test_Tanh"
-#: Takes the place of ONNX Runtime, and hands everything on to it but for what it gets wrong.
-WRAPPED = """
-import importlib.util, pathlib, sys
-here = str(pathlib.Path(__file__).parents[1])
-sys.path.remove(here)
-del sys.modules["onnxruntime"]
-importlib.invalidate_caches()
-import onnxruntime
-sys.path.insert(0, here)
-run = onnxruntime.InferenceSession.run
-def wrong(self, *args, **kwargs):
-    return [{factor} * answer for answer in run(self, *args, **kwargs)]
-onnxruntime.InferenceSession.run = wrong
-"""
-
-
-def wheel(folder: Path, version: str, code: str, name: str = "onnxruntime") -> None:
-    """A wheel of one module, as an index would hold it."""
-    info = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}/__init__.py": code,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/RECORD": "",
-    }
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
-        for path, text in files.items():
-            archive.writestr(path, text)
 
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
     """The only wheels that pip finds."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    return folder
+    return only_index(tmp_path / "wheels", monkeypatch)
 
 
 def test_a_runtime_that_answers_otherwise_is_found(tmp_path, index, capsys):

@@ -5,7 +5,7 @@ they do when they are replayed; no framework is imported.
 """
 
 from conformance.blame.attribution import Attribution, Evidence, Graphs, Side, attribute
-from conformance.blame.environments import replay_with
+from conformance.blame.environments import confirm
 from conformance.blame.evidence import gather
 from conformance.blame.turn import NoTurn, Sighting, Turn, Turned, find_turn
 
@@ -19,7 +19,7 @@ __all__ = [
     "Turn",
     "Turned",
     "attribute",
+    "confirm",
     "find_turn",
     "gather",
-    "replay_with",
 ]

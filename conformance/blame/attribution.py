@@ -119,19 +119,19 @@ def _same_model(evidence: Evidence) -> Attribution:
 def _same_model_elsewhere(evidence: Evidence, runtime: PackageChange, same: str) -> Attribution:
     """The model stayed, and ONNX Runtime did not."""
     machine = _machine(evidence)
-    red = _cell(evidence, runtime.after, new=True)
+    was_red, red = _either(evidence, runtime.before), _either(evidence, runtime.after)
     if evidence.turn.turned is Turned.RED:
         if red is False:
             text = f"{same}; it passes here under onnxruntime {runtime.after}, as it then did not"
             if machine:
                 return Attribution(Side.MACHINE, f"{text}: regressed by the machine ({machine})")
             return Attribution(Side.UNKNOWN, f"cannot be told: {text}")
-        if _cell(evidence, runtime.before, new=False):
+        if was_red:
             text = f"{same}; it fails here under onnxruntime {runtime.before} too"
             return Attribution(Side.NEITHER, text, confirmed=True)
     more = f", or by the machine ({machine})" if machine and red is None else ""
     text = f"{same}; {_turned(evidence)} by {_arrow(runtime)}{more}"
-    return Attribution(Side.RUNTIME, text, confirmed=bool(red))
+    return Attribution(Side.RUNTIME, text, confirmed=red is True and was_red is False)
 
 
 def _other_model(evidence: Evidence) -> Attribution:
@@ -184,6 +184,12 @@ def _cell(evidence: Evidence, version: str | None, *, new: bool) -> bool | None:
     if version == evidence.present:
         return evidence.new_red if new else evidence.old_red
     return None
+
+
+def _either(evidence: Evidence, version: str | None) -> bool | None:
+    """Whether the model, which is the same in both bundles, is red under a version."""
+    found = [_cell(evidence, version, new=new) for new in (True, False)]
+    return next((red for red in found if red is not None), None)
 
 
 def _output(evidence: Evidence) -> str:

@@ -1,84 +1,89 @@
-"""Replay bundles under other versions of ONNX Runtime, each in a fresh virtual environment."""
+"""Replay what two runs converted under the ONNX Runtime of either, in environments of their own."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from conformance.blame.attribution import Evidence
+from conformance.blame.turn import RED, Turned
 from conformance.bundle import Bundle
-from conformance.errors import CorruptBundle
-from conformance.failures.expected import expected_of
-from conformance.failures.folder import SCRIPT, write_script
-from conformance.overlay import Pin, overlay
-from conformance.providers import PROVIDERS
-
-#: Exit codes of the script that judges a model with NumPy and ONNX Runtime alone.
-_GREEN, _RED, _CANNOT_TELL = 0, 1, 2
+from conformance.overlay import NotInstalled, Pin
+from conformance.sweep import Cell, NotReplayed, sweep
 
 
-def replay_with(
-    runtime: Pin,
-    bundles: Sequence[Bundle | None],
+def confirm(
+    evidence: Evidence,
+    old: Bundle | None,
+    new: Bundle | None,
+    timeout_s: float,
+    tell: Callable[[str], None],
+) -> Evidence:
+    """Add what either model does under the ONNX Runtime of either run.
+
+    The environments are those of :func:`conformance.overlay.overlay`: this one, but for ONNX
+    Runtime, so that the whole certificate is taken anew in each. A version that cannot be
+    installed, or under which nothing can be replayed, is a note: the rest still counts.
+
+    Args:
+        evidence: what was found before.
+        old: bundle of the first run; None where it is gone.
+        new: bundle of the second run; None where it is gone.
+        timeout_s: for each installation, and for the replays under each version.
+        tell: called with what is done next.
+    """
+    runtime = evidence.runtime
+    if evidence.turn.turned is Turned.SLOW:
+        return _noted(evidence, "no environments were made: they tell a verdict, not a duration")
+    if runtime is None:
+        return _noted(evidence, "no environments were made: ONNX Runtime is the same in both runs")
+    if old is None and new is None:
+        return _noted(evidence, "no environments were made: both bundles are gone")
+    provider = evidence.turn.after.row.provider or "cpu"
+    elsewhere: dict[str, tuple[bool | None, bool | None]] = {}
+    for version in filter(None, (runtime.before, runtime.after)):
+        try:
+            pin = Pin.of(runtime.name, version)
+            cells = _replayed(pin, (old, new), provider, timeout_s, tell)
+        except (ValueError, NotInstalled, NotReplayed) as error:
+            evidence = _noted(evidence, f"not tried under {runtime.name} {version}: {error}")
+            continue
+        elsewhere[version] = (_red(cells[0]), _red(cells[1]))
+        for text in _told(runtime.name, version, cells):
+            evidence = _noted(evidence, text)
+    return replace(evidence, elsewhere=elsewhere)
+
+
+def _replayed(
+    pin: Pin,
+    bundles: tuple[Bundle | None, Bundle | None],
     provider: str,
     timeout_s: float,
     tell: Callable[[str], None],
-) -> tuple[bool | None, ...]:
-    """Whether models are red under a version of ONNX Runtime that is installed for this alone.
-
-    Args:
-        runtime: what is installed.
-        bundles: what is replayed, by the limits that were recorded with each.
-        provider: short name of the execution provider.
-        timeout_s: for the installation, and for each replay.
-        tell: called with what is done next, and with what it found.
-
-    Returns:
-        For each bundle whether it is red; None for one that is None or cannot be judged so.
-
-    Raises:
-        NotInstalled: when the environment cannot be made in time.
-    """
-    with overlay(runtime, timeout_s, tell) as python:
-        known: dict[Path, bool | None] = {}
-        found = []
-        for bundle in bundles:
-            if bundle is not None and bundle.path not in known:
-                known[bundle.path] = _replay(python, bundle, provider, timeout_s, tell)
-            found.append(known[bundle.path] if bundle is not None else None)
-        return tuple(found)
+) -> tuple[Cell | None, Cell | None]:
+    folders = list(dict.fromkeys(bundle.path for bundle in bundles if bundle))
+    found = sweep([pin], folders, provider, timeout_s, tell)
+    cells = {Path(swept.folder): swept.cells[0] for swept in found}
+    old, new = (cells.get(bundle.path) if bundle else None for bundle in bundles)
+    return old, new
 
 
-def _replay(
-    python: Path, bundle: Bundle, provider: str, timeout_s: float, tell: Callable[[str], None]
-) -> bool | None:
-    with tempfile.TemporaryDirectory(prefix="conformance-blame-") as scratch:
-        folder = Path(scratch) / "case"
-        try:
-            shutil.copytree(bundle.path, folder)
-            expected = expected_of(bundle, bundle.manifest.case.entry)
-        except (CorruptBundle, OSError) as error:
-            tell(f"not replayed: {error}")
-            return None
-        reason = "it turned red between two runs"
-        write_script(folder, {**expected, "provider": PROVIDERS[provider], "reason": reason})
-        try:
-            done = subprocess.run(
-                [str(python), "-I", str(folder / SCRIPT)],
-                capture_output=True,
-                text=True,
-                timeout=timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            tell(f"not replayed: it took more than {timeout_s:g} s")
-            return None
-    for line in done.stdout.splitlines()[2:]:
-        tell(f"  {line}")
-    if done.returncode == _CANNOT_TELL:
-        return None
-    if done.returncode not in (_GREEN, _RED):
-        tell(f"  its process ended with exit code {done.returncode}")
-    return done.returncode != _GREEN
+def _red(cell: Cell | None) -> bool | None:
+    """None where a model was not judged."""
+    return cell.verdict in RED if cell and cell.verdict.checked else None
+
+
+def _told(runtime: str, version: str, cells: tuple[Cell | None, Cell | None]) -> list[str]:
+    old, new = cells
+    named = {"both models are": old} if old == new else {"the old model is": old, "the new is": new}
+    return [
+        f"under {runtime} {version}, {which} {cell.verdict}"
+        + (f": {cell.reason}" if cell.reason else "")
+        for which, cell in named.items()
+        if cell is not None
+    ]
+
+
+def _noted(evidence: Evidence, note: str) -> Evidence:
+    return replace(evidence, notes=(*evidence.notes, note))

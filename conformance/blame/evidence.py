@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from conformance.blame.attribution import Evidence, Graphs
-from conformance.blame.turn import Sighting, Turn, Turned
+from conformance.blame.turn import RED, Sighting, Turn, Turned
 from conformance.bundle import MODEL, Bundle
 from conformance.cache import BundleCache
 from conformance.errors import CorruptBundle
@@ -20,11 +20,10 @@ from conformance.graph.difference import difference, outline
 from conformance.history.environment import environment_diff
 from conformance.locations import machine_lock_file
 from conformance.measuring import Earlier
-from conformance.model import Verdict, from_json, to_json
+from conformance.model import from_json, to_json
 from conformance.replay import ModelFolder, Replay
 
 _PRELOAD = ("numpy", "onnx", "onnxruntime", "conformance.replay")
-_RED = (Verdict.FAIL, Verdict.VACUOUS)
 
 
 def gather(
@@ -125,7 +124,7 @@ def _replayed(
         reason = f": {result.reason}" if result.reason else ""
         notes.append(f"replayed, the {name} model is {result.verdict}{reason}")
         if result.verdict.checked:
-            known[bundle.path] = result.verdict in _RED
+            known[bundle.path] = result.verdict in RED
     return replace(
         evidence,
         old_red=known.get(old.path) if old else None,

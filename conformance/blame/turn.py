@@ -13,7 +13,8 @@ from conformance.history import list_runs, merge, named_run, read_case
 from conformance.history.folder import warn
 from conformance.model import CaseResult, RunHeader, Verdict
 
-_RED = (Verdict.FAIL, Verdict.VACUOUS)
+#: Verdicts of a case that somebody is to blame for.
+RED = (Verdict.FAIL, Verdict.VACUOUS)
 
 
 class NoTurn(HistoryError):
@@ -39,7 +40,7 @@ class Sighting:
     @property
     def red(self) -> bool:
         """Whether it failed, or its check could not have."""
-        return self.row.verdict in _RED
+        return self.row.verdict in RED
 
 
 @dataclass(frozen=True, slots=True)

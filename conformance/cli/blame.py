@@ -8,7 +8,6 @@ import argparse
 import json
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from conformance.cli.words import one_line, refuse
 
 if TYPE_CHECKING:
     from conformance.blame import Attribution, Evidence
-    from conformance.bundle import Bundle
 
 
 def add_blame(commands: Any) -> None:
@@ -74,15 +72,12 @@ def add_blame(commands: Any) -> None:
 def _blame(arguments: argparse.Namespace) -> int:
     from conformance.blame import Side
     from conformance.errors import HistoryError, ProviderAbsent
-    from conformance.overlay import NotInstalled
 
     try:
         with warnings.catch_warnings(record=True) as caught:
             evidence, verdict = _found(arguments)
     except (HistoryError, ProviderAbsent) as error:
         return refuse(error)
-    except NotInstalled as error:
-        return refuse(error, 1)
     for warning in caught:
         print(f"conformance: warning: {one_line(warning.message)}", file=sys.stderr)
     if arguments.json is not None:
@@ -99,7 +94,7 @@ def _blame(arguments: argparse.Namespace) -> int:
 
 def _found(arguments: argparse.Namespace) -> tuple[Evidence, Attribution]:
     from conformance.adapters import catalog
-    from conformance.blame import attribute, find_turn, gather
+    from conformance.blame import attribute, confirm, find_turn, gather
     from conformance.execution.child import children
     from conformance.locations import default_cache_dir
     from conformance.runtime import require_provider
@@ -116,43 +111,12 @@ def _found(arguments: argparse.Namespace) -> tuple[Evidence, Attribution]:
     finally:
         executor.close()
     if arguments.environments:
-        evidence = _elsewhere(evidence, old, new, arguments.timeout)
+        evidence = confirm(evidence, old, new, arguments.timeout, _progress)
     return evidence, attribute(evidence)
 
 
-def _elsewhere(
-    evidence: Evidence, old: Bundle | None, new: Bundle | None, timeout_s: float
-) -> Evidence:
-    from conformance.blame import Turned, replay_with
-    from conformance.overlay import NotInstalled, Pin
-
-    runtime = evidence.runtime
-    if runtime is None or evidence.turn.turned is Turned.SLOW or (old is None and new is None):
-        why = "ONNX Runtime is the same in both runs" if runtime is None else "a bundle is gone"
-        if evidence.turn.turned is Turned.SLOW:
-            why = "they tell a verdict, not a duration"
-        return replace(evidence, notes=(*evidence.notes, f"no environments were made: {why}"))
-    provider = evidence.turn.after.row.provider or "cpu"
-    found = {}
-    for version in (runtime.before, runtime.after):
-        if version is not None:
-            try:
-                pin = Pin.of(runtime.name, version)
-            except ValueError as error:
-                raise NotInstalled(str(error)) from error
-            cells = replay_with(pin, (old, new), provider, timeout_s, _progress)
-            found[version] = (cells[0], cells[1])
-    words = {True: "red", False: "green", None: "not judged"}
-    notes = [
-        f"in an environment with {runtime.name} {version}: the old model is {words[cells[0]]}, "
-        f"the new one is {words[cells[1]]}"
-        for version, cells in found.items()
-    ]
-    return replace(evidence, elsewhere=found, notes=(*evidence.notes, *notes))
-
-
 def _progress(text: str) -> None:
-    print(one_line(text) if text.strip() == text else f"  {one_line(text)}", file=sys.stderr)
+    print(one_line(text), file=sys.stderr)
 
 
 def _told(evidence: Evidence, verdict: Attribution) -> list[str]:
@@ -163,8 +127,24 @@ def _told(evidence: Evidence, verdict: Attribution) -> list[str]:
         reason = f": {row.reason}" if row.reason else ""
         lines.append(f"{name}  {header.id}  {row.verdict.glyph} {row.verdict}{reason}")
     lines += evidence.notes
-    lines.append("confirmed by replaying" if verdict.confirmed else "told by what differs")
+    lines.append(_standing(evidence, verdict))
     return lines
+
+
+def _standing(evidence: Evidence, verdict: Attribution) -> str:
+    """How far the verdict can be trusted."""
+    from conformance.blame import Side, Turned
+
+    if verdict.confirmed:
+        return "confirmed by replaying"
+    runtime = evidence.runtime
+    asked = evidence.elsewhere is not None or evidence.turn.turned is Turned.SLOW
+    if verdict.side is Side.RUNTIME and runtime and not asked:
+        return (
+            "told by what differs, not confirmed: --environments replays under "
+            f"{runtime.name} {runtime.before} and {runtime.after}"
+        )
+    return "told by what differs"
 
 
 def _as_json(evidence: Evidence, verdict: Attribution) -> str:

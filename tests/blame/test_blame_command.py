@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from importlib.metadata import version
 from importlib.resources import files
 
@@ -39,7 +36,10 @@ def test_only_the_runtime_moved(blame, past, tmp_path):
         f"regressed by onnxruntime 1.30.0 -> {NOW}"
     )
     assert f"replaying the old bundle under onnxruntime {NOW}" in err
-    assert out.splitlines()[-1] == "  confirmed by replaying"
+    assert out.splitlines()[-1] == (
+        "  told by what differs, not confirmed: --environments replays under "
+        f"onnxruntime 1.30.0 and {NOW}"
+    )
     told = json.loads((tmp_path / "blame.json").read_text())
     jsonschema.validate(told, SCHEMA)
     assert told["attribution"]["side"] == "runtime"
@@ -168,27 +168,3 @@ def test_what_is_not_there_is_refused(blame, arguments, told):
     code, _, err = blame(*arguments)
     assert code == 2
     assert told in err
-
-
-def index_answers():
-    """Whether pip finds ONNX Runtime."""
-    command = [sys.executable, "-m", "pip", "index", "versions", "onnxruntime"]
-    command += ["--timeout", "5", "--retries", "0"]
-    try:
-        return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
-
-
-@pytest.mark.skipif(
-    not os.environ.get("CONFORMANCE_TEST_ENVIRONMENTS"),
-    reason="installs ONNX Runtime twice: set CONFORMANCE_TEST_ENVIRONMENTS to run it",
-)
-def test_environments_confirm_or_refute(blame, past):
-    """Wrong weights are wrong under every version: the runtime is cleared of what it was told."""
-    if not index_answers():
-        pytest.skip("no package index answers")
-    past.retell(onnxruntime="1.25.0")
-    code, out, _ = blame("steady", "--environments")
-    assert code == 0
-    assert "it fails here under onnxruntime 1.25.0 too" in out.splitlines()[0]
