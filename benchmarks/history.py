@@ -6,7 +6,8 @@ with a run in hand, as the process that has written a run does it, in a process 
 index before and in one that has not; and with a run that has to be read from its JSON lines.
 The trend of a case over all runs is asked of the index and read from the JSON lines, of which only
 those that hold the case's name are parsed. Goals: at most 10 ms for the 200 rows in hand, and at
-most 0.02 of reading the JSON for the trend.
+most 0.02 of reading the JSON for the trend. Beside each time stands that of the CPU, which says
+more where the machine has other work.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 
 from benchmarks.report_page import seeded_report
 from conformance.history import (
+    JudgedRun,
     ask,
     list_runs,
     read_run,
@@ -37,7 +39,7 @@ from conformance.model import TestKind as Kind
 from conformance.model import TestRef as Ref
 
 CASES = 200
-ROUNDS = 9
+ROUNDS = 15
 #: Rounds that read all the JSON: it takes a minute or so.
 READ_ROUNDS = 2
 #: Stands in a record where each run has a figure of its own.
@@ -46,15 +48,16 @@ _FIGURE = "@figure@"
 _FIRST_USE = """
 import sys, time
 from pathlib import Path
-from conformance.history import read_run, update_index
+from conformance.history import JudgedRun, read_run, update_index
 folder, path = map(Path, sys.argv[1:])
-run = read_run(path)
-start = time.perf_counter()
+run = JudgedRun.of(read_run(path))
 import duckdb
-imported = time.perf_counter()
+wall, cpu = time.perf_counter(), time.process_time()
 update_index(folder, run)
-print(imported - start, time.perf_counter() - imported)
+print(time.perf_counter() - wall, time.process_time() - cpu)
 """
+#: Seconds by the clock, and of the CPU.
+_Times = tuple[float, float]
 
 
 def main() -> None:
@@ -111,55 +114,62 @@ def _measure(runs: _Runs, number: int) -> None:
         runs.write()
     written = sum(path.stat().st_size for path in list_runs(folder))
     print(f"{number * CASES:,} rows in {number:,} runs, {written / 1e6:,.0f} MB of JSON lines")
-    built = _seconds(lambda: rebuild_index(folder))
-    print(f"  index built anew            {built:10.1f} s", flush=True)
-    names = ("idle", "in hand", "duckdb", "first use", "catching up", "ask", "read")
-    times: dict[str, list[float]] = {name: [] for name in names}
+    built = _times(lambda: rebuild_index(folder))
+    print(f"  index built anew            {built[0]:8.1f} s ({built[1]:.1f} s CPU)", flush=True)
+    names = ("idle", "in hand", "first use", "catching up", "ask", "read")
+    times: dict[str, list[_Times]] = {name: [] for name in names}
     for _ in range(ROUNDS):
-        times["idle"].append(_seconds(lambda: update_index(folder)))
-        run = read_run(runs.write())
-        times["in hand"].append(_seconds(lambda run=run: update_index(folder, run)))
-        imported, first = _first_use(folder, runs.write())
-        times["duckdb"].append(imported)
-        times["first use"].append(first)
+        times["idle"].append(_times(lambda: update_index(folder)))
+        run = JudgedRun.of(read_run(runs.write()))
+        times["in hand"].append(_times(lambda run=run: update_index(folder, run)))
+        times["first use"].append(_first_use(folder, runs.write()))
         runs.write()
-        times["catching up"].append(_seconds(lambda: update_index(folder)))
-        times["ask"].append(_seconds(lambda: _asked(folder, case)))
+        times["catching up"].append(_times(lambda: update_index(folder)))
+        times["ask"].append(_times(lambda: _asked(folder, case)))
         if len(times["read"]) < READ_ROUNDS:
-            times["read"].append(_seconds(lambda: _read(folder, case)))
+            times["read"].append(_times(lambda: _read(folder, case)))
     if len(_asked(folder, case)) != len(_read(folder, case)):
         raise SystemExit("the index and the JSON lines tell of different runs")
-    _print({name: statistics.median(seconds) * 1e3 for name, seconds in times.items()})
+    _print({name: _median_ms(taken) for name, taken in times.items()})
 
 
-def _print(ms: dict[str, float]) -> None:
+def _median_ms(taken: list[_Times]) -> _Times:
+    clock, cpu = (statistics.median(seconds) * 1e3 for seconds in zip(*taken, strict=True))
+    return clock, cpu
+
+
+def _print(ms: dict[str, _Times]) -> None:
     idle = ms["idle"]
-    print(f"  update, nothing new         {idle:10.1f} ms")
     told = {
+        "update, nothing new": "idle",
         f"update, {CASES} rows in hand": "in hand",
         "  first use in a process": "first use",
         "  read from JSON lines": "catching up",
+        "trend from the index": "ask",
+        "trend from JSON": "read",
     }
     for text, name in told.items():
-        print(f"  {text:27} {ms[name]:10.1f} ms, {ms[name] - idle:.1f} for the rows")
-    print(f"  (import of duckdb           {ms['duckdb']:10.1f} ms)")
-    print(f"  trend from the index        {ms['ask']:10.1f} ms")
-    print(f"  trend from JSON             {ms['read']:10.1f} ms")
-    print(f"  ratio                       {ms['ask'] / ms['read']:10.4f}")
+        clock, cpu = ms[name]
+        rows = ""
+        if name in ("in hand", "first use", "catching up"):
+            rows = f"; for the rows {clock - idle[0]:.1f} ms ({cpu - idle[1]:.1f} ms CPU)"
+        print(f"  {text:27} {clock:8.1f} ms ({cpu:.1f} ms CPU){rows}")
+    clock, cpu = (ask / read for ask, read in zip(ms["ask"], ms["read"], strict=True))
+    print(f"  ratio of the trends         {clock:8.4f} ({cpu:.4f} in CPU)")
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _times(work: Callable[[], object]) -> _Times:
+    clock, cpu = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - start
+    return time.perf_counter() - clock, time.process_time() - cpu
 
 
-def _first_use(folder: Path, path: Path) -> tuple[float, float]:
-    """Seconds of importing DuckDB, and of the first update of a process."""
+def _first_use(folder: Path, path: Path) -> _Times:
+    """As :func:`_times`, of the update of a process that has imported DuckDB and not used it."""
     command = [sys.executable, "-c", _FIRST_USE, str(folder), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    imported, first = map(float, done.stdout.split())
-    return imported, first
+    clock, cpu = map(float, done.stdout.split())
+    return clock, cpu
 
 
 def _asked(folder: Path, case: str) -> tuple[tuple[Any, ...], ...]:

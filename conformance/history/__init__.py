@@ -12,7 +12,7 @@ from conformance.history.figures import Figure, FigureChange
 from conformance.history.folder import HistoryWarning, list_runs, open_report_folder, run_path
 from conformance.history.gating import judge
 from conformance.history.index import rebuild_index, update_index
-from conformance.history.merge import merge
+from conformance.history.merge import JudgedRun, merge
 from conformance.history.merge_shards import Merged, merge_shards
 from conformance.history.named import named_run
 from conformance.history.previous import (
@@ -53,6 +53,7 @@ __all__ = [
     "Finding",
     "HistoryWarning",
     "IndexUnavailable",
+    "JudgedRun",
     "Merged",
     "Movement",
     "NotOneRun",

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,8 @@ from conformance.history.database import (
     attached,
     first_line,
 )
-from conformance.history.folder import index_path, run_path, runs_folder, warn
-from conformance.history.merge import comparable_yardsticks, merge
+from conformance.history.folder import index_path, runs_folder, warn
+from conformance.history.merge import JudgedRun, comparable_yardsticks
 from conformance.history.records import StoredRun, read_run
 from conformance.model import CaseResult
 
@@ -34,7 +34,7 @@ INDEX_VERSION = 4
 _Stamp = tuple[int, int]
 
 
-def update_index(report_dir: Path, written: StoredRun | None = None) -> None:
+def update_index(report_dir: Path, written: JudgedRun | None = None) -> None:
     """Bring ``history.duckdb`` up to date with the runs' JSON lines.
 
     An index that cannot be used is moved aside and built anew; one that another process
@@ -88,24 +88,23 @@ def rebuild_index(report_dir: Path) -> None:
         raise HistoryError(f"{path} cannot be rebuilt ({first_line(error)})") from error
 
 
-def _update(report_dir: Path, written: StoredRun | None = None) -> None:
+def _update(report_dir: Path, written: JudgedRun | None = None) -> None:
     path = index_path(report_dir)
     sealed_ns = None
     with attached(path) as index:
         index.begin()
         intact = _prepare(index, path)
-        found = _stamps(runs_folder(report_dir))
-        known = _known(index)
-        stale = [name for name, stamp in known.items() if found.get(name) != stamp]
-        fresh = sorted(name for name, stamp in found.items() if known.get(name) != stamp)
+        found, known = _stamps(runs_folder(report_dir)), _known(index)
+        stale = [name for name, _ in known.items() - found.items()]
+        fresh = sorted(name for name, _ in found.items() - known.items())
         if stale:
             _forget(index, stale)
         for name in fresh:
             _insert(index, "files", [(name, *found[name])])
-            file = runs_folder(report_dir) / name
-            own = written is not None and name == run_path(report_dir, written.header.id).name
-            if run := written if own else _readable(file):
-                _add(index, file, run)
+            in_hand = written is not None and name == f"{written.run.header.id}.jsonl"
+            judged = written if in_hand else _read(runs_folder(report_dir) / name)
+            if judged is not None:
+                _add(index, name, judged)
         if stale or fresh or not intact:
             sealed_ns = time.time_ns()
             index.execute("UPDATE meta SET sealed_ns = $1", [sealed_ns])
@@ -161,7 +160,7 @@ def _known(index: DuckDBPyConnection) -> dict[str, _Stamp]:
     return {name: (size, mtime_ns) for name, size, mtime_ns in rows}
 
 
-def _stamps(folder: Path) -> Mapping[str, _Stamp]:
+def _stamps(folder: Path) -> dict[str, _Stamp]:
     """Of every run, by the name of its file."""
     found = {}
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
@@ -172,9 +171,9 @@ def _stamps(folder: Path) -> Mapping[str, _Stamp]:
     return found
 
 
-def _readable(path: Path) -> StoredRun | None:
+def _read(path: Path) -> JudgedRun | None:
     try:
-        return read_run(path)
+        return JudgedRun.of(read_run(path))
     except HistoryError as error:
         warn(f"{error}; it is left out of the index")
         return None
@@ -186,11 +185,11 @@ def _forget(index: DuckDBPyConnection, files: Sequence[str]) -> None:
         index.execute(statement, [files])
 
 
-def _add(index: DuckDBPyConnection, path: Path, run: StoredRun) -> None:
-    header = run.header
-    _insert(index, "runs", [(path.name, *_run_values(run))])
-    origin = (path.name, header.id, header.started)
-    _insert(index, "results", [(*origin, *_result_values(row)) for row in merge(run)])
+def _add(index: DuckDBPyConnection, file: str, judged: JudgedRun) -> None:
+    header = judged.run.header
+    _insert(index, "runs", [(file, *_run_values(judged.run))])
+    origin = (file, header.id, header.started)
+    _insert(index, "results", [(*origin, *_result_values(row)) for row in judged.cases])
 
 
 def _insert(index: DuckDBPyConnection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:

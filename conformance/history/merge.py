@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Self
 
 from conformance.history.records import StoredRun
 from conformance.model import (
@@ -43,6 +44,19 @@ class _CaseTests:
     def rows(self) -> Iterable[_Tests]:
         shared: _Tests = {} if self.export is None else {TestKind.EXPORT: self.export}
         return [shared | tests for tests in self.providers.values()] or [shared]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRun:
+    """A run, and what came of each of its cases."""
+
+    run: StoredRun
+    cases: tuple[CaseResult, ...]
+
+    @classmethod
+    def of(cls, run: StoredRun) -> Self:
+        """Merge the run's records."""
+        return cls(run, merge(run))
 
 
 def merge(run: StoredRun) -> tuple[CaseResult, ...]:

@@ -11,7 +11,7 @@ from conformance.history.baseline import comparable_run
 from conformance.history.database import IndexUnavailable
 from conformance.history.folder import list_runs, run_path, warn
 from conformance.history.gating import gated
-from conformance.history.merge import merge, trend_point
+from conformance.history.merge import JudgedRun, merge, trend_point
 from conformance.history.records import StoredRun, read_run
 from conformance.history.trends import read_origins, read_trends
 from conformance.model import CaseResult, RunHeader, RunOrigin, RunReport, TrendPoint
@@ -20,33 +20,33 @@ from conformance.model import CaseResult, RunHeader, RunOrigin, RunReport, Trend
 TREND_POINTS = 30
 
 
-def load_report(report_dir: Path, run: str | StoredRun) -> RunReport:
-    """Merge the records of a run, and attach the trends and what has vanished.
+def load_report(report_dir: Path, run: str | JudgedRun) -> RunReport:
+    """Attach trends and what has vanished to what came of a run.
 
     Args:
         report_dir: with the run and its past.
-        run: id of the run, or what stands in it where that is known.
+        run: id of the run, or what is known of it already.
 
     Raises:
         HistoryError: when the run is not there or cannot be read.
     """
     if isinstance(run, str):
-        run = read_run(run_path(report_dir, run))
-    path = run_path(report_dir, run.header.id)
-    cases = merge(run)
-    before = _compared(report_dir, run)
+        run = JudgedRun.of(read_run(run_path(report_dir, run)))
+    stored, header, cases = run.run, run.run.header, run.cases
+    path = run_path(report_dir, header.id)
+    before = _compared(report_dir, stored)
     earlier = [other for other in list_runs(report_dir) if other.name < path.name]
-    partial = run.plan is not None and not run.whole
-    trends = _trends(report_dir, run.header, cases, earlier)
+    partial = stored.plan is not None and not stored.whole
+    trends = _trends(report_dir, header, cases, earlier)
     return RunReport(
-        header=run.header,
-        footer=run.footer,
+        header=header,
+        footer=stored.footer,
         cases=cases,
         trends=trends,
-        origins=_origins(report_dir, run.header, trends, earlier),
-        vanished=vanished_cases(gated(run), gated(before)) if before else (),
-        plan=run.plan,
-        last_whole=_last_whole(run.header, earlier) if partial else None,
+        origins=_origins(report_dir, header, trends, earlier),
+        vanished=vanished_cases(gated(stored), gated(before)) if before else (),
+        plan=stored.plan,
+        last_whole=_last_whole(header, earlier) if partial else None,
     )
 
 

@@ -15,6 +15,7 @@ from conformance.failures import prune_failures
 from conformance.gate import GateRules
 from conformance.gate_result import GateResult
 from conformance.history import (
+    JudgedRun,
     RunDiff,
     RunWriter,
     changes_since_baseline,
@@ -157,7 +158,7 @@ class ZooRun:
         folder = self._options.report_dir
         if status == "finished":
             self._prune()
-        run = self._writer.written()
+        run = JudgedRun.of(self._writer.written())
         update_index(folder, run)
         self.report = load_report(folder, run)
         self.diff = changes_since_last(folder, self.report)

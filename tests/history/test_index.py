@@ -9,6 +9,7 @@ import pytest
 
 from conformance.history import (
     HistoryWarning,
+    JudgedRun,
     append_records,
     database,
     index,
@@ -296,7 +297,7 @@ def test_a_run_in_hand_is_not_read_again(write_run, tmp_path, monkeypatch):
     """The process that wrote a run knows its rows; they are those that its lines tell."""
     write_run(FIRST, models=("cnn", "lstm"))
     second = write_run(SECOND, models=("cnn", "lstm"), median_ns=260_000)
-    run = read_run(second)
+    run = JudgedRun.of(read_run(second))
     update_index(tmp_path)
     told = rows(tmp_path, "SELECT * FROM results ORDER BY ALL")
     (tmp_path / "history.duckdb").unlink()
@@ -311,9 +312,9 @@ def test_a_run_in_hand_is_not_read_again(write_run, tmp_path, monkeypatch):
 def test_a_run_in_hand_that_was_added_to_is_read(write_run, tmp_path):
     """The JSON lines are the truth: what came later counts, though another run had it in hand."""
     file = write_run(FIRST)
-    run = read_run(file)
+    run = JudgedRun.of(read_run(file))
     update_index(tmp_path, run)
-    worse = replace(run.records[-1], verdict=Verdict.FAIL, reason="slower")
+    worse = replace(run.run.records[-1], verdict=Verdict.FAIL, reason="slower")
     append_records(file, [worse])
     update_index(tmp_path)
     assert rows(tmp_path, "SELECT verdict, reason FROM results") == [("fail", "slower")]

@@ -102,7 +102,7 @@ def test_rebuild_makes_the_index_anew(command, write_run, tmp_path):
     (tmp_path / "history.duckdb.wal").write_bytes(b"garbage")
     code, _, err = command("--rebuild")
     assert (code, err) == (0, "")
-    assert not list(tmp_path.glob("history.duckdb.*"))
+    assert not list(tmp_path.glob("history.duckdb.unusable*"))
     import duckdb
 
     with duckdb.connect(str(tmp_path / "history.duckdb"), read_only=True) as index:
