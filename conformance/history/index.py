@@ -193,23 +193,9 @@ def _add(index: DuckDBPyConnection, file: str, judged: JudgedRun) -> None:
 
 
 def _insert(index: DuckDBPyConnection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Insert rows as one column-wise statement; a statement per row is many times slower."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    if not columns:
-        return
-    # a list takes time for each of its values: a column that holds one value is that value
-    varies = [any(value != column[0] for value in column) for column in columns]
-    varies[0] = varies[0] or (len(columns[0]) > 1 and not any(varies))
-    terms = [
-        f"unnest(${number}::{kind}[])" if listed else f"${number}::{kind}"
-        for number, (kind, listed) in enumerate(
-            zip(TABLES[table].values(), varies, strict=True), start=1
-        )
-    ]
-    values = [
-        column if listed else column[0] for column, listed in zip(columns, varies, strict=True)
-    ]
-    index.execute(f"INSERT INTO {table} SELECT {', '.join(terms)}", values)
+    """Insert rows at once: a statement per row is a hundred times slower."""
+    with index.appender(table) as appender:
+        appender.append_rows(rows)
 
 
 def _run_values(run: StoredRun) -> tuple[Any, ...]:
