@@ -181,10 +181,6 @@ def _engine() -> DuckDBPyConnection:
     return engine
 
 
-# DuckDB complains about a connection that is left when Python ends
-atexit.register(_engine.cache_clear)
-
-
 def _existing(report_dir: Path) -> Path:
     path = index_path(report_dir)
     if not path.exists():

@@ -110,7 +110,9 @@ def _update(report_dir: Path, written: JudgedRun | None = None) -> None:
             index.execute("UPDATE meta SET sealed_ns = $1", [sealed_ns])
         index.commit()
     if sealed_ns is not None:
-        os.utime(path, ns=(sealed_ns, sealed_ns))
+        # only its owner may; where that is somebody else, all is read each time
+        with contextlib.suppress(OSError):
+            os.utime(path, ns=(sealed_ns, sealed_ns))
 
 
 def _prepare(index: DuckDBPyConnection, path: Path) -> bool:
