@@ -66,9 +66,8 @@ class RunWriter:
         """
         self._path = run_path(report_dir, header.id)
         self._header = header
-        self._plan: RunPlan | None = None
-        self._records: list[Record] = []
-        self._footer: RunFooter | None = None
+        #: What was written, and how many bytes it took.
+        self._lines: list[tuple[Line, int]] = []
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # unbuffered: what failed to be written must not be tried again at close
@@ -77,7 +76,8 @@ class RunWriter:
             raise HistoryError(f"{self._path} exists: a run is never overwritten") from error
         except OSError as error:
             raise self._unwritable(error) from error
-        self._write({"kind": "header", "schema_version": SCHEMA_VERSION, **to_json(header)})
+        stated = {"kind": "header", "schema_version": SCHEMA_VERSION, **to_json(header)}
+        self._write(header, stated)
 
     def plan(self, plan: RunPlan) -> None:
         """Write down which tests were selected.
@@ -85,8 +85,7 @@ class RunWriter:
         Raises:
             HistoryError: when the file cannot be written.
         """
-        self._write({"kind": "plan", **to_json(plan)})
-        self._plan = plan
+        self._write(plan, {"kind": "plan", **to_json(plan)})
 
     def append(self, record: Record) -> None:
         """Write down a test's outcome.
@@ -94,12 +93,19 @@ class RunWriter:
         Raises:
             HistoryError: when the file cannot be written.
         """
-        self._write({"kind": "record", **to_json(record)})
-        self._records.append(record)
+        self._write(record, {"kind": "record", **to_json(record)})
 
     def written(self) -> StoredRun:
-        """What stands in the file by now, which need not be read for it."""
-        return StoredRun(self._header, self._plan, tuple(self._records), self._footer, 0)
+        """What stands in the file by now, which is read only where it is not known.
+
+        Raises:
+            HistoryError: when it is not known and cannot be read.
+        """
+        noted = sum(size for _, size in self._lines)
+        # Ctrl-C may come between a line and the note of it
+        if not self._path.exists() or self._path.stat().st_size != noted:
+            return read_run(self._path)
+        return _stored(self._header, [line for line, _ in self._lines])
 
     def close(self, footer: RunFooter) -> None:
         """Write down how the run ended, and close its file.
@@ -108,14 +114,15 @@ class RunWriter:
             HistoryError: when the file cannot be written.
         """
         with self._file:
-            self._write({"kind": "footer", **to_json(footer)})
-        self._footer = footer
+            self._write(footer, {"kind": "footer", **to_json(footer)})
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def _write(self, line: Line, stated: dict[str, Any]) -> None:
+        data = json.dumps(stated, separators=(",", ":")).encode() + b"\n"
         try:
-            _write_whole(self._file, json.dumps(line, separators=(",", ":")).encode() + b"\n")
+            _write_whole(self._file, data)
         except OSError as error:
             raise self._unwritable(error) from error
+        self._lines.append((line, len(data)))
 
     def _unwritable(self, error: OSError) -> HistoryError:
         return HistoryError(
@@ -208,13 +215,16 @@ def _read(path: Path, named: bytes | None) -> StoredRun:
         raise HistoryError(f"{path} has no readable header in its first line: delete the file")
     if named is not None:
         rest = [line for line in rest if named in line and not line.startswith(_PLAN)]
-    lines = [parse_line(line) for line in rest if line]
+    return _stored(header, [parse_line(line) for line in rest if line])
+
+
+def _stored(header: RunHeader, rest: Sequence[Line | None]) -> StoredRun:
     return StoredRun(
         header=header,
-        plan=next((line for line in lines if isinstance(line, RunPlan)), None),
-        records=tuple(line for line in lines if isinstance(line, Record)),
-        footer=next((line for line in lines if isinstance(line, RunFooter)), None),
-        damaged_lines=lines.count(None),
+        plan=next((line for line in rest if isinstance(line, RunPlan)), None),
+        records=tuple(line for line in rest if isinstance(line, Record)),
+        footer=next((line for line in rest if isinstance(line, RunFooter)), None),
+        damaged_lines=rest.count(None),
     )
 
 

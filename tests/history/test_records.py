@@ -4,7 +4,7 @@ import pytest
 from run_values import make_header, make_record, make_ref
 
 from conformance.errors import HistoryError
-from conformance.history import RunWriter, list_runs, read_run
+from conformance.history import RunWriter, list_runs, read_run, records
 from conformance.model import RunFooter, RunPlan, TestKind
 
 
@@ -12,21 +12,55 @@ def test_what_is_written_is_read_back_equal(tmp_path):
     """Header, plan, records and footer survive the way to disk and back unchanged."""
     header = make_header("20261121T092349Z-3f2a")
     refs = tuple(make_ref(test) for test in TestKind)
-    records = tuple(make_record(ref) for ref in refs)
+    made = tuple(make_record(ref) for ref in refs)
     footer = RunFooter("2026-11-21T09:30:00+00:00", "finished", 0)
     writer = RunWriter(tmp_path, header)
     writer.plan(RunPlan(refs))
-    for record in records:
+    for record in made:
         writer.append(record)
     writer.close(footer)
     run = read_run(tmp_path / "runs" / f"{header.id}.jsonl")
     assert (run.header, run.plan, run.records, run.footer) == (
         header,
         RunPlan(refs),
-        records,
+        made,
         footer,
     )
     assert run.damaged_lines == 0
+
+
+def test_a_writer_knows_what_it_wrote(tmp_path, monkeypatch):
+    """Nothing is read for what stands in the file, and it is what a reader would find there."""
+    header = make_header("20261121T092349Z-3f2a")
+    refs = tuple(make_ref(test) for test in TestKind)
+    path = tmp_path / "runs" / f"{header.id}.jsonl"
+    writer = RunWriter(tmp_path, header)
+    assert writer.written() == read_run(path)
+    writer.plan(RunPlan(refs, deselected=1))
+    writer.append(make_record(refs[0], reason="two\nlines \u2028"))
+    assert writer.written() == read_run(path)
+    writer.close(RunFooter("2026-11-21T09:30:00+00:00", "finished", 0))
+    expected = read_run(path)
+    monkeypatch.setattr(records, "read_run", lambda path: pytest.fail(f"{path} is read"))
+    assert writer.written() == expected
+
+
+def test_what_ctrl_c_left_in_the_file_is_written(tmp_path, monkeypatch):
+    """A line that stood in the file when the signal came counts, though nobody has noted it."""
+    record = make_record(make_ref(TestKind.EXPORT))
+    writer = RunWriter(tmp_path, make_header("20261121T092349Z-3f2a"))
+
+    def interrupted(fd):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as signal:
+        signal.setattr("os.fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            writer.append(record)
+    writer.close(RunFooter("2026-11-21T09:30:00+00:00", "interrupted", 2))
+    (path,) = list_runs(tmp_path)
+    assert writer.written() == read_run(path)
+    assert writer.written().records == (record,)
 
 
 def test_each_line_is_on_disk_before_the_next(tmp_path):
