@@ -22,9 +22,13 @@ class GatedRun:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """Ids of cases on a provider that this run knew of, each once."""
-        rows = (row.id for row in self.cases if row.provider is not None)
-        return tuple(dict.fromkeys([*self.zoo_cases, *rows]))
+        """Ids of cases on a provider that its zoo held, each once.
+
+        Rows beside those were joined to the run, and no zoo lost them. What the zoo held is in
+        the rows alone where the run, of an old version, does not say it.
+        """
+        rows = [row.id for row in self.cases if row.provider is not None]
+        return tuple(dict.fromkeys(self.zoo_cases or rows))
 
 
 class NotComparable(Exception):

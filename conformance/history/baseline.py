@@ -18,6 +18,8 @@ from conformance.model import Record, RunFooter, RunHeader, Verdict, from_json
 
 #: How many runs are gone back for a case that the latest ones did not time.
 LOOK_BACK_RUNS = 5
+#: A line says within so many bytes of which kind it is.
+_KIND_BYTES = 32
 
 
 class Baseline:
@@ -143,14 +145,16 @@ def _was_stopped(path: Path) -> bool:
 
 
 def _ends(path: Path) -> tuple[RunHeader | None, RunFooter | None]:
-    """First and last line of a run; None for what is damaged or not there yet."""
+    """Header and footer of a run; None for what is damaged or not there yet."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError:
         return None, None
     if not lines:
         return None, None
-    first, last = parse_line(lines[0]), parse_line(lines[-1])
+    # behind the footer stand the records that were joined to the run afterwards
+    ended = next((line for line in reversed(lines) if b'"record"' not in line[:_KIND_BYTES]), b"")
+    first, last = parse_line(lines[0]), parse_line(ended)
     return (
         first if isinstance(first, RunHeader) else None,
         last if isinstance(last, RunFooter) else None,

@@ -119,6 +119,12 @@ def test_a_vanished_model_does_not_go_through():
     assert gate(run(row("cnn"), zoo_cases=("cnn", "lstm"), whole=False), then).passed
 
 
+def test_a_provider_that_was_joined_to_the_baseline_has_not_vanished():
+    """Its rows are not the zoo's: a run of the whole zoo lacks them, and lacks nothing."""
+    then = before(row("cnn"), row("cnn-openvino"), zoo_cases=("cnn",))
+    assert gate(run(row("cnn")), then).passed
+
+
 def test_parity_that_comes_near_its_limit_does_not_go_through():
     """The worst output counts; errors far below their limit may grow by any factor."""
     then = before(row(parity=parity(0.1, 0.3)))

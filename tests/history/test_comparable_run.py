@@ -6,10 +6,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from run_values import make_header, make_ref
+from run_values import make_header, make_record, make_ref
 
 from conformance.gate_result import GateResult
-from conformance.history import comparable_run, find_baseline
+from conformance.history import append_records, comparable_run, find_baseline
 from conformance.history.records import StoredRun
 from conformance.model import RunPlan, TestKind, to_json
 
@@ -86,6 +86,17 @@ def test_a_run_that_a_gate_has_stopped_is_no_baseline(write_run, baseline, tmp_p
     change(path, "footer", gate=to_json(replace(STOPPED, passed=True)))
     assert baseline(run_of("cnn")) == OLD
     assert find_baseline(tmp_path, None) == (path, older)
+
+
+def test_a_run_that_was_joined_is_still_what_it_was(write_run, baseline, tmp_path):
+    """Records of another provider behind its footer hide neither its end nor its gate."""
+    older, path = write_run(OLDER), write_run(OLD)
+    joined = make_record(make_ref(TestKind.PARITY, provider="openvino"))
+    append_records(path, [joined])
+    assert baseline(run_of("cnn")) == OLD
+    change(path, "footer", gate=to_json(STOPPED))
+    assert baseline(run_of("cnn")) == OLDER
+    assert find_baseline(tmp_path, None) == (older,)
 
 
 def test_a_damaged_run_is_passed_over(write_run, baseline):
