@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from conformance.entry import Latency
-from conformance.evidence import LatencyResult, Ratio
+from conformance.evidence import BaselineLatency, LatencyResult, Ratio
 from conformance.model import CaseResult
 
 #: The error against its limit is rounding itself: half or twice as much is worth a look.
@@ -100,12 +100,18 @@ def _latency(
             yield _timed(measured.ratio, confirmed=True)
         return
     ratio = _by_yardstick(before, now)
-    terms = Latency()
     if ratio is None:
         return
-    slower = ratio.value > terms.regression and ratio.low > terms.certain
-    faster = ratio.value < 1 / terms.regression and ratio.high < 1 / terms.certain
-    if slower or faster:
+    terms = Latency()
+    stored = BaselineLatency(
+        before_run,
+        "yardstick",
+        ratio,
+        session_ratio=1.0,
+        threshold=terms.regression,
+        certain=terms.certain,
+    )
+    if stored.slower or stored.faster:
         yield _timed(ratio)
 
 

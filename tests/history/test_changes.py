@@ -244,6 +244,13 @@ def test_latencies_that_say_nothing_are_not_compared(disturbed):
     assert figures(latency(), latency(**(SLOWER | disturbed))) == {}
 
 
+@pytest.mark.parametrize("now", [10.8, 9.3])
+def test_what_two_processes_differ_by_is_no_change(now):
+    """Some percent between two runs is chance, as it is where a run compares itself."""
+    yardstick = Ratio(now, now - 0.05, now + 0.05, 30)
+    assert figures(latency(), latency(yardstick=yardstick)) == {}
+
+
 def test_milliseconds_alone_are_never_compared():
     """Without yardsticks a slower run may be a slower night: it is not told."""
     assert figures(latency(yardstick=None), latency(yardstick=None, median_ns=900_000)) == {}
