@@ -11,6 +11,7 @@ from conformance.evidence import Explanation
 from conformance.execution.progress import Progress
 from conformance.explain.lossy import explain_lossy, in_db, node_losses
 from conformance.model import from_json, to_json
+from conformance.variants import missing_for
 from conformance.varying import vary
 
 
@@ -77,6 +78,8 @@ def explained(base, tmp_path, variant, budget=None, spoil=None):
     from conformance.variants.derive import MAKERS
     from conformance.variants.files import load, save
 
+    if missing := missing_for(variant):
+        pytest.skip(missing)
     budgets = {variant: {"min_snr_db": budget, "reason": "a test"}} if budget else {}
     case = located(
         "miniature_variants:Layered",

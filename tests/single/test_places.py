@@ -163,6 +163,8 @@ def test_the_command_converts_what_modelscope_does_not_ship(scope, tmp_path, kep
 
 def test_a_missing_client_and_a_missing_copy_are_told_apart(tmp_path, place, monkeypatch):
     """The one is code 31 with what to install, the other a load error with the way out."""
+    for client in ("huggingface_hub", "modelscope_hub"):
+        pytest.importorskip(client)
     offline = Place(cache_dir=place.cache_dir, executor=place.executor, offline=True)
     for name in ("modelscope:org/name", f"kaggle:{HANDLE}", "org/name"):
         with pytest.raises(ConversionFailed, match="run once online") as caught:
