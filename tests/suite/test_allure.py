@@ -33,9 +33,10 @@ def allure(tmp_path_factory):
     if npm is None:
         pytest.skip("neither allure nor npm is installed")
     folder = tmp_path_factory.mktemp("allure")
-    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, ALLURE]
+    options = ("--silent", "--no-audit", "--no-fund", "--fetch-retries=1", "--prefix", str(folder))
+    command = [npm, "install", *options, ALLURE]
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=300)
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         pytest.skip(f"npm could not install {ALLURE}: {error}")
     return str(folder / "node_modules" / ".bin" / "allure")
