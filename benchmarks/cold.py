@@ -26,6 +26,7 @@ import platformdirs
 
 from benchmarks._cold_models import MODELS, Model, write_zoo
 from benchmarks._zoo_runs import ROOT, ZooRun, run_zoo, surroundings
+from conformance.model import TestKind
 
 _WORKERS = 2
 _PACKAGES = ("optimum-onnx==0.1.0", "transformers==4.57.*", "onnx", "onnxruntime", "pillow")
@@ -80,7 +81,11 @@ def _seconds_of(run: ZooRun, model: Model) -> float:
 
 def _exporter_seconds(run: ZooRun, model: Model) -> float:
     """What the exporter itself took of it."""
-    mine = (record.export for record in run.records if record.ref.model == model.name)
+    mine = (
+        record.export
+        for record in run.records
+        if record.ref.model == model.name and record.ref.test is TestKind.EXPORT
+    )
     return sum(export.export_seconds for export in mine if export is not None)
 
 

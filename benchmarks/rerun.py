@@ -2,7 +2,7 @@
 
 Both are the same command on the same zoo, all three tests of every case with two workers: the
 cold one starts with an empty cache, the rerun finds it full. The rerun takes its models from
-the cache and proves and times them again.
+the cache and proves them again; a latency of which nothing is another stands.
 """
 
 from __future__ import annotations
