@@ -36,7 +36,7 @@ from conformance.model import Case, from_json, to_json
 _ENTRY: dict[str, Any] = {
     "id": "model",
     "framework": "sklearn",
-    "source": {"factory": "benchmarks.latency_gate:none"},
+    "source": {"factory": "benchmarks._latency_trials:none"},
     "inputs": {"spec": {"x": {"shape": [1], "low": 0, "high": 1}}},
 }
 

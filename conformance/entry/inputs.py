@@ -5,22 +5,17 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    Field,
-    JsonValue,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 
 from conformance.entry.strict import Strict, check_reference
-from conformance.paths import (
-    check_path,
-)
+from conformance.paths import check_path
 
 Dtype = Literal[
     "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "string"
 ]
 _AXIS = re.compile(r"[A-Za-z_]\w*")
+#: A path below the zoo file's folder.
+_File = Annotated[str, AfterValidator(check_path)]
 
 
 class TensorSpec(Strict):
@@ -59,6 +54,13 @@ class TensorSpec(Strict):
         return self
 
 
+def _check_factory(factory: str | None, args: dict[str, JsonValue]) -> None:
+    if factory is not None:
+        check_reference(factory)
+    elif args:
+        raise ValueError("'args' goes with 'factory'")
+
+
 class Calibration(Strict):
     """What the ranges of static quantization are measured on; never what a variant is judged on."""
 
@@ -70,25 +72,15 @@ class Calibration(Strict):
     say."""
     args: dict[str, JsonValue] = {}
     """Keyword arguments for the factory."""
-    files: tuple[str, ...] | None = None
+    files: tuple[_File, ...] | None = None
     """``.npz`` files as those of ``inputs``, which are read instead."""
-
-    @field_validator("files")
-    @classmethod
-    def _stay(cls, files: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for file in files or ():
-            check_path(file)
-        return files
 
     @model_validator(mode="after")
     def _from_one(self) -> Self:
         given = [name for name in ("sets", "factory", "files") if self._differs(name)]
         if len(given) > 1:
             raise ValueError(f"goes by one of sets, factory, files; found {' and '.join(given)}")
-        if self.factory is not None:
-            check_reference(self.factory)
-        elif self.args:
-            raise ValueError("'args' goes with 'factory'")
+        _check_factory(self.factory, self.args)
         return self
 
 
@@ -104,15 +96,8 @@ class Inputs(Strict):
     that returns a list of input sets, each a mapping of name to array."""
     args: dict[str, JsonValue] = {}
     """Keyword arguments for the factory."""
-    files: tuple[str, ...] | None = None
+    files: tuple[_File, ...] | None = None
     """``.npz`` files, one per input set, relative to the zoo file, in whose folder they stay."""
-
-    @field_validator("files")
-    @classmethod
-    def _stay(cls, files: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for file in files or ():
-            check_path(file)
-        return files
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -121,10 +106,7 @@ class Inputs(Strict):
         if len(given) != 1:
             found = f"found {' and '.join(given)}" if given else "found none"
             raise ValueError(f"needs exactly one of {', '.join(kinds)}; {found}")
-        if self.factory is not None:
-            check_reference(self.factory)
-        elif self.args:
-            raise ValueError("'args' goes with 'factory'")
+        _check_factory(self.factory, self.args)
         if self.spec is not None:
             self._check_sets(self.spec)
         elif self.sets:
