@@ -40,3 +40,19 @@ def collect_zoos(config: pytest.Config, options: ZooOptions) -> None:
     named = {(here / argument.partition("::")[0]).resolve() for argument in config.args}
     if options.on_command_line and not named & set(options.zoos):
         config.args = [*config.args, *zoos]
+
+
+def agree_on_root(config: pytest.Config) -> None:
+    """Have xdist's workers take the root folder that this process has found.
+
+    Each of them looks for it by the arguments once more, options' values included, and may find
+    another one: among those is the report folder, which did not exist when this process looked.
+    Tests would then have other ids there than here.
+    """
+    given = config.invocation_params
+    found = [f"--rootdir={config.rootpath}"]
+    if config.inipath is not None:
+        found.append(f"--config-file={config.inipath}")
+    config.invocation_params = pytest.Config.InvocationParams(
+        args=(*given.args, *found), plugins=given.plugins, dir=given.dir
+    )

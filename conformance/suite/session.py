@@ -31,7 +31,12 @@ from conformance.suite.cases import (
     seconds_to_expect,
     shown,
 )
-from conformance.suite.configuring import collect_zoos, declare_markers, refuse_distributions
+from conformance.suite.configuring import (
+    agree_on_root,
+    collect_zoos,
+    declare_markers,
+    refuse_distributions,
+)
 from conformance.suite.ending import ending_of
 from conformance.suite.github import annotation_lines
 from conformance.suite.handover import Handover
@@ -83,6 +88,7 @@ class ZooSession:
         self._trouble: str | None = None
         self._refs: dict[str, TestRef] = {}
         if taken is None and not config.option.collectonly:
+            agree_on_root(config)
             self._refs = refs_by_node_id(config, cases)
             try:
                 self._run = ZooRun(options, self._refs, cases_of(whole), rules, division)

@@ -193,6 +193,22 @@ def test_it_works_from_any_folder(suite):
     assert (elsewhere / "reports" / "report.json").exists()
 
 
+def test_workers_find_the_root_that_the_controller_found(suite):
+    """A report folder that appears beside the zoo's folder changes no test's id on the workers.
+
+    Without an ini file, and started where only the root of the file system is above both, pytest
+    takes the folder that all of its arguments have in common.
+    """
+    (suite.path / "tox.ini").unlink()
+    folder = suite.pytester.mkdir("zoos")
+    suite.zoo("Honest", name="zoos/zoo.yaml")
+    (suite.path / "miniatures.py").rename(folder / "miniatures.py")
+    os.chdir("/")
+    zoo, reports = folder / "zoo.yaml", suite.path / "reports"
+    assert suite.run("-n", "2", "--zoo-report", reports, zoo=zoo).ret == 0
+    assert set(suite.verdicts.values()) == {"pass"}
+
+
 def test_shards_divide_the_cases_between_them(suite):
     """Every case is in exactly one shard, with all its tests."""
     suite.zoo("Honest", "NoFloat64", "SlightlyWrong")
