@@ -56,6 +56,22 @@ def local_files(entry: ZooEntry, zoo_dir: Path) -> list[Path]:
     return found + [input_path(name, zoo_dir) for name in entry.inputs.files or ()]
 
 
+def model_size_bytes(entry: ZooEntry, zoo_dir: Path) -> int:
+    """Size of the file or folder that an entry's model is read from; 0 for models of other places.
+
+    It is for planning: what cannot be looked at counts nothing, and nothing is opened.
+    """
+    path = entry.source.local_path
+    if path is None or stray(zoo_dir, path) is not None:
+        return 0
+    found = zoo_dir / path
+    try:
+        files = found.rglob("*") if found.is_dir() else [found]
+        return sum(file.stat().st_size for file in files if file.is_file())
+    except OSError:
+        return 0
+
+
 def _own(path: str, zoo_dir: Path, what: str, error: type[StageError]) -> Path:
     if (reason := stray(zoo_dir, path)) is not None:
         raise error(

@@ -13,6 +13,7 @@ import pytest
 from conformance.gate import GateRules, with_rules
 from conformance.history import former_seconds, shared_seconds
 from conformance.model import Case, FrameworkInfo, TestRef
+from conformance.sources.local import model_size_bytes
 from conformance.suite.items import item_name, test_refs
 from conformance.suite.options import ZooOptions
 from conformance.suite.order import expected_seconds
@@ -74,12 +75,18 @@ def part_of(
 def seconds_to_expect(
     config: pytest.Config, options: ZooOptions, cases: CasesByZoo
 ) -> dict[str, float]:
-    """What each case will take, by key, as far as this machine's past tells."""
+    """What each case will take, by key, as far as this machine's past or a model's size tells."""
     if getattr(config.option, "stepwise", False):
         return {}  # it goes on where it stopped, in the order that it then had
     chosen = cases_of(cases)
     known = former_seconds(options.report_dir, {case.key for case in chosen})
-    return expected_seconds(chosen, known)
+    sizes = {
+        located.case.key: model_size_bytes(located.case.entry, located.zoo_dir)
+        for found in cases.values()
+        for located in found
+        if located.case.key not in known
+    }
+    return expected_seconds(chosen, known, sizes)
 
 
 def refs_by_node_id(config: pytest.Config, cases: CasesByZoo) -> dict[str, TestRef]:

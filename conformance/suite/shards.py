@@ -49,7 +49,8 @@ def divide(cases: _Cases, parts: int, known: Mapping[str, float]) -> Division:
         known: seconds that cases took, by key: the same on all machines.
     """
     everything = [located.case for found in cases.values() for located in found]
-    seconds = expected_seconds(everything, known)
+    # no sizes: a machine may have fetched models that another has not
+    seconds = expected_seconds(everything, known, {})
     home: dict[str, int] = {}
     if seconds:
         load = [(0.0, 0, part) for part in range(parts)]

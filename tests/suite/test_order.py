@@ -157,7 +157,31 @@ def test_an_unknown_case_is_taken_for_the_median_of_its_framework():
     cases = [located("Honest", id=name).case for name in "abcd"]
     other = located("NoFloat64", id="e").case
     known = {cases[0].key: 1.0, cases[1].key: 5.0, cases[2].key: 9.0}
-    guessed = expected_seconds([*cases, other], known)
+    guessed = expected_seconds([*cases, other], known, {})
     assert guessed[cases[3].key] == 5.0
     assert guessed[other.key] == 5.0
-    assert expected_seconds(cases, {}) == {}
+    assert expected_seconds(cases, {}, {}) == {}
+
+
+def test_a_large_model_without_a_history_is_not_kept_for_last():
+    """Its size counts where it promises more than the median, and never against what is known."""
+    from zoo_cases import located
+
+    known, small, large = (located("Honest", id=name).case for name in "abc")
+    sizes = {known.key: 2**31, small.key: 2**10, large.key: 2**30}
+    guessed = expected_seconds([known, small, large], {known.key: 9.0}, sizes)
+    assert guessed[known.key] == guessed[small.key] == 9.0
+    assert guessed[large.key] > 9.0
+    first = expected_seconds([small, large], {}, sizes)
+    assert first[large.key] > first[small.key]
+
+
+def test_the_first_run_of_all_begins_with_the_largest_local_model(suite):
+    """No history is needed for it, nor that the models can be opened."""
+    suite.zoo("Honest", "NoFloat64")
+    zoo = suite.path / "zoo.yaml"
+    for number, name in enumerate(("small", "large")):
+        (suite.path / name).write_bytes(bytes(10**number))
+        factory = "{factory: 'miniatures:unused'}"
+        zoo.write_text(zoo.read_text().replace(factory, f"{{path: {name}}}", 1))
+    assert order(suite.run("--co", "-q"))[0] == "export NoFloat64"
