@@ -25,6 +25,7 @@ from conformance.certificate import certify, siblings
 from conformance.converting import convert_component, convert_components
 from conformance.entry import ZooEntry
 from conformance.errors import CorruptBundle, ParityError
+from conformance.execution.memory import freed_memory_kept
 from conformance.execution.progress import Progress
 from conformance.inputs import input_sets
 from conformance.measuring import against_source
@@ -39,25 +40,26 @@ def convert(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     Raises:
         StageError: of the stage that failed.
     """
-    progress.enter(Stage.LOAD)
-    adapter, job = open_source(payload)
-    entry, out = job.case.entry, Path(payload["out"])
-    model = adapter.load(job)
+    with freed_memory_kept():
+        progress.enter(Stage.LOAD)
+        adapter, job = open_source(payload)
+        entry, out = job.case.entry, Path(payload["out"])
+        model = adapter.load(job)
 
-    progress.enter(Stage.INPUTS)
-    sets = input_sets(entry, job.zoo_dir, job.seed)
-    split = adapter.components(model, job, sets) if isinstance(adapter, Generates) else None
-    if split is None:
-        part = Component(entry.id, adapter, model, sets, entry.dynamic_axes())
-        source = adapter.bind(model, sets[0])
-        manifest = convert_component(part, job, out, progress)
-    else:
-        part = split.parts[-1]
-        source = part.adapter.bind(part.model, part.sets[0])
-        manifest = convert_components(split, job, out, progress)
-    if isinstance(adapter, KnowsArchitecture):
-        manifest = replace(manifest, architecture=adapter.architecture(model))
-        write_manifest(out, manifest)
+        progress.enter(Stage.INPUTS)
+        sets = input_sets(entry, job.zoo_dir, job.seed)
+        split = adapter.components(model, job, sets) if isinstance(adapter, Generates) else None
+        if split is None:
+            part = Component(entry.id, adapter, model, sets, entry.dynamic_axes())
+            source = adapter.bind(model, sets[0])
+            manifest = convert_component(part, job, out, progress)
+        else:
+            part = split.parts[-1]
+            source = part.adapter.bind(part.model, part.sets[0])
+            manifest = convert_components(split, job, out, progress)
+        if isinstance(adapter, KnowsArchitecture):
+            manifest = replace(manifest, architecture=adapter.architecture(model))
+            write_manifest(out, manifest)
 
     # the bundle is whole: a model that takes ONNX Runtime down here is judged by later stages
     progress.enter(Stage.LATENCY)

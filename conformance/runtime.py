@@ -28,6 +28,10 @@ from conformance.tensors import Arrays, is_bfloat16
 PROVEN_UNPACKED_BYTES = 1 << 30
 #: Severity below which ONNX Runtime stays silent: 3 shows errors only.
 _LOG_SEVERITY = 3
+#: What is larger than this and constant is a weight in another layout, such as the transposed
+#: embedding of a language model: kernels read that as it is.
+_MOST_FOLDED = "optimization.constant_folding_max_output_size_in_bytes"
+_MOST_FOLDED_BYTES = 16 << 20
 #: ONNX Runtime's exception where none of a provider's kernels fits a node.
 _NO_KERNEL = "NotImplemented"
 _BFLOAT16 = "tensor(bfloat16)"
@@ -119,7 +123,8 @@ def create_session(  # noqa: PLR0913 - ONNX Runtime's switches, each by its name
         intra_op_threads: threads within an operator.
         optimize: rewrite the graph first, as ONNX Runtime does by default.
         prepack: lay the weights out for the kernels first, as ONNX Runtime does by default.
-            Without it a session is made much faster and runs slower, by other kernels.
+            Without it they stay as they are in the file, neither packed nor transposed ahead: a
+            session is made much faster and runs slower, by other kernels.
         profile_prefix: where to write a profile, for :func:`run_profiled`.
         optimized: where to write the graph that it runs; such a session is not for running,
             its weights are not packed.
@@ -140,6 +145,7 @@ def create_session(  # noqa: PLR0913 - ONNX Runtime's switches, each by its name
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if not prepack:
         options.add_session_config_entry("session.disable_prepacking", "1")
+        options.add_session_config_entry(_MOST_FOLDED, str(_MOST_FOLDED_BYTES))
     if profile_prefix is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile_prefix)

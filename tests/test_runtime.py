@@ -64,13 +64,17 @@ def test_weights_are_packed_unless_that_is_switched_off(product, monkeypatch):
         runtime.create_session(product, "cpu", prepack=prepack)
     runtime.run_profiled(product, "cpu", [], prepack=False)
     runtime.run_profiled(product, "cpu", [])
-    key = "session.disable_prepacking"
     packed, unpacked, profiled_unpacked, profiled = made
-    assert unpacked.get_session_config_entry(key) == "1"
-    assert profiled_unpacked.get_session_config_entry(key) == "1"
-    for usual in (packed, profiled):
-        with pytest.raises(RuntimeError, match=key):
-            usual.get_session_config_entry(key)
+    told = {
+        "session.disable_prepacking": "1",
+        "optimization.constant_folding_max_output_size_in_bytes": str(16 << 20),
+    }
+    for key, value in told.items():
+        assert unpacked.get_session_config_entry(key) == value
+        assert profiled_unpacked.get_session_config_entry(key) == value
+        for usual in (packed, profiled):
+            with pytest.raises(RuntimeError, match=key):
+                usual.get_session_config_entry(key)
 
 
 def test_answers_without_packing_are_the_same_but_for_rounding(product):
@@ -81,6 +85,32 @@ def test_answers_without_packing_are_the_same_but_for_rounding(product):
         for prepack in (True, False)
     )
     np.testing.assert_allclose(packed, unpacked, rtol=0, atol=1e-4)
+
+
+def test_a_large_weight_is_read_transposed_instead_of_being_transposed_ahead(tmp_path):
+    """The head of a language model: no node more than with packing, and the same answers."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = np.random.default_rng(0).normal(size=(4200, 1024)).astype("f4")
+    assert weight.nbytes > 16 << 20
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1024])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4200])
+    nodes = [
+        helper.make_node("Transpose", ["w"], ["t"], perm=[1, 0]),
+        helper.make_node("MatMul", ["x", "t"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "g", [x], [y], [numpy_helper.from_array(weight, "w")])
+    opsets = [helper.make_opsetid("", 18)]
+    made = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    onnx.save(made, tmp_path / "head.onnx")
+    feeds = {"x": np.random.default_rng(1).normal(size=(3, 1024)).astype("f4")}
+    (_, (packed,), whole), (_, (unpacked,), lazy) = (
+        runtime.run_profiled(tmp_path / "head.onnx", "cpu", [feeds], prepack=prepack)
+        for prepack in (True, False)
+    )
+    assert sum(whole.values()) == sum(lazy.values()) == 1
+    np.testing.assert_allclose(packed["y"], unpacked["y"], rtol=0, atol=1e-3)
 
 
 def test_a_provider_that_is_not_there_is_named_with_those_that_are(model):

@@ -2,7 +2,8 @@
 
 A copy in float64 beside the model takes three times the memory of float32 weights. Here the
 weights themselves are widened and rounded back: every float16, bfloat16 and float32 is a
-float64, so nothing is lost on the way there, nor on the way back.
+float64, so nothing is lost on the way there, nor on the way back. Those of small models are set
+aside meanwhile, which is faster.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import Any
 
 from conformance.adapters.causes import in_short
 from conformance.errors import Float64Unavailable
+
+#: Weights of less than this are set aside instead of being rounded back.
+_SET_ASIDE_BYTES = 1 << 30
 
 
 @contextmanager
@@ -28,14 +32,15 @@ def widened(module: Any) -> Iterator[Any]:
     Raises:
         Float64Unavailable: when the module cannot be copied or widened.
     """
-    before = [(p, p.dtype, p.grad) for p in module.parameters()]
-    for parameter, _, _ in before:
+    small = sum(p.nbytes for p in module.parameters()) < _SET_ASIDE_BYTES
+    before = [(p, p.dtype, p.data if small else None, p.grad) for p in module.parameters()]
+    for parameter, *_ in before:
         parameter.grad = None  # one left over from training would be widened, too
     try:
         yield _wide_twin(module)
     finally:
-        for parameter, dtype, grad in before:
-            parameter.data = parameter.data.to(dtype)
+        for parameter, dtype, data, grad in before:
+            parameter.data = parameter.data.to(dtype) if data is None else data
             parameter.grad = grad
 
 

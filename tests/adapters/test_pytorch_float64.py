@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from conformance.adapters import pytorch_float64
 from conformance.adapters.pytorch_float64 import widened
 from conformance.errors import Float64Unavailable
 
@@ -13,9 +14,11 @@ def bits(tensor):
     return tensor.detach().view(torch.uint8).tolist()
 
 
+@pytest.mark.parametrize("set_aside_bytes", [0, 2**30], ids=["rounded back", "set aside"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_weights_come_back_bit_for_bit(dtype):
+def test_weights_come_back_bit_for_bit(dtype, set_aside_bytes, monkeypatch):
     """Extremes, subnormals, both zeros, infinities and NaN survive, and so does the identity."""
+    monkeypatch.setattr(pytorch_float64, "_SET_ASIDE_BYTES", set_aside_bytes)
     info = torch.finfo(dtype)
     subnormal = info.smallest_normal / 2
     values = [info.max, -info.tiny, subnormal, 0.0, -0.0, 0.1, np.inf, -np.inf, np.nan]
