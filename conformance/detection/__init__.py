@@ -14,6 +14,7 @@ from conformance.detection.named import (
     at_revision,
     canonical_name,
     find,
+    not_here,
     remote_named,
 )
 from conformance.detection.signature import Signature
@@ -30,6 +31,7 @@ __all__ = [
     "convert_command",
     "detect",
     "find",
+    "not_here",
     "parse_input",
     "parse_size",
     "remote_named",

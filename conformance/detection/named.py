@@ -116,6 +116,19 @@ def remote_named(name: str) -> Remote | None:
         ) from error
 
 
+def not_here(name: str) -> str:
+    """Tail of a message about a model that could not be had: that nothing here has its name.
+
+    Empty for a model that is here, and for a name that says which other place it is of.
+    """
+    path = Path(name.partition("#")[0])
+    if ":" in name or _is_there(path):
+        return ""
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = did_you_mean(path.name, beside)
+    return f" (taken for a hub id, since there is no file or folder '{path}' here{close})"
+
+
 def canonical_name(name: str, revision: str | None = None) -> str:
     """One text for all ways to name the same model, by which a registry knows it.
 

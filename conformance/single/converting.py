@@ -12,7 +12,14 @@ from conformance.adapters import catalog
 from conformance.bundle import MANIFEST, MODEL, Bundle, read_bundle
 from conformance.cache import BundleCache
 from conformance.cache.key import forget_digests
-from conformance.detection import Detected, Undetected, Wishes, convert_command, detect
+from conformance.detection import (
+    Detected,
+    Undetected,
+    Wishes,
+    convert_command,
+    detect,
+    not_here,
+)
 from conformance.engine import Engine
 from conformance.errors import ConformanceError, CorruptBundle, InfraError, LoadError
 from conformance.execution.child import Executor, children
@@ -169,9 +176,11 @@ class _Work:
         except Undetected as error:
             raise ConversionFailed(str(error), UNDETECTED) from error
         except LoadError as error:
-            raise ConversionFailed(f"fail at load: {error}", LOAD, Stage.LOAD) from error
+            text = f"fail at load: {error}{not_here(model)}"
+            raise ConversionFailed(text, LOAD, Stage.LOAD) from error
         except InfraError as error:
-            raise ConversionFailed(f"infra-error at load: {error}", INFRA, Stage.LOAD) from error
+            text = f"infra-error at load: {error}{not_here(model)}"
+            raise ConversionFailed(text, INFRA, Stage.LOAD) from error
 
     def _ask(self, located: LocatedCase, info: FrameworkInfo) -> Completed:
         """Have the model's signature read in a process of its framework."""

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from conformance.adapters import catalog
-from conformance.detection import Undetected, canonical_name, find
+from conformance.detection import Undetected, canonical_name, find, not_here
 from conformance.sources.spelling import Remote
 
 FRAMEWORKS = catalog()
@@ -172,6 +172,19 @@ def test_what_is_not_here_is_a_hub_id(tmp_path, monkeypatch):
         found("kaggle:google/nnlm")
     with pytest.raises(Undetected, match="read as framework 'tensorflow', not 'sklearn'"):
         found("kaggle:a/b/c/d/1", "sklearn")
+
+
+def test_a_mistyped_path_is_told_as_what_it_may_be(tmp_path, monkeypatch):
+    """A model that could not be had may lie beside the name; not one that says its place."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "bert-base").mkdir(parents=True)
+    told = not_here("models/bert-bas")
+    assert told == (
+        " (taken for a hub id, since there is no file or folder 'models/bert-bas' here; "
+        "did you mean 'bert-base'?)"
+    )
+    assert "did you mean" not in not_here("org/name@v1")
+    assert not_here("models/bert-base") == not_here("hf:org/name") == not_here("https://a/b") == ""
 
 
 def test_one_model_has_one_name_in_a_registry(tmp_path, monkeypatch):

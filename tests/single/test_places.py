@@ -170,6 +170,8 @@ def test_a_missing_client_and_a_missing_copy_are_told_apart(tmp_path, place, mon
         with pytest.raises(ConversionFailed, match="run once online") as caught:
             convert(name, tmp_path / "out", None, offline)
         assert (caught.value.stage, caught.value.exit_code) == (Stage.LOAD, 10)
+        # a name alone may have been meant for a path
+        assert ("no file or folder 'org/name' here" in str(caught.value)) == (name == "org/name")
     monkeypatch.setattr("conformance.requirements.installed_version", lambda _: None)
     with pytest.raises(ConversionFailed, match=r"pip install '.*\[modelscope\]'") as caught:
         convert("modelscope:org/name", tmp_path / "out", None, place)
