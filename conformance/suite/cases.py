@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from conformance.history import former_seconds, shared_seconds
 from conformance.model import Case, FrameworkInfo, TestRef
 from conformance.sources.local import model_size_bytes
 from conformance.suite.items import item_name, test_refs
+from conformance.suite.lasting import for_good
 from conformance.suite.options import ZooOptions
 from conformance.suite.order import expected_seconds
 from conformance.suite.shards import Division, divide
@@ -33,7 +32,7 @@ def read_cases(
         pytest.UsageError: naming every problem of the zoos, or of the rules.
     """
     try:
-        with _for_good():
+        with for_good():
             zoo = read_zoo(options.zoos, frameworks)
             found = zoo.cases_by_zoo()
         rules = with_rules(zoo.gate, options.gate_rules) if options.gate else None
@@ -109,17 +108,3 @@ def shown(path: Path) -> str:
 def _node_path(path: Path, root: Path) -> str:
     """How pytest spells a file in node ids."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
-
-
-@contextmanager
-def _for_good() -> Iterator[None]:
-    """Make objects that live as long as the session: the garbage collector leaves them alone.
-
-    Looking through a large zoo again and again takes longer than reading it.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()

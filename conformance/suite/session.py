@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import tempfile
@@ -40,6 +39,7 @@ from conformance.suite.configuring import (
 from conformance.suite.ending import ending_of
 from conformance.suite.github import annotation_lines
 from conformance.suite.handover import Handover
+from conformance.suite.lasting import for_good
 from conformance.suite.options import ZooOptions
 from conformance.suite.order import put_in_order
 from conformance.suite.run import ZooRun
@@ -99,6 +99,12 @@ class ZooSession:
 
     # -- collection --------------------------------------------------------------------
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        """The tests are here for good, as the cases are."""
+        with for_good():
+            return (yield)
+
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
     ) -> items.ZooFile | None:
@@ -114,7 +120,6 @@ class ZooSession:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The selection is known; under xdist the workers collect, and report below."""
-        gc.freeze()  # the tests are here for good, too
         if session.items:
             self._plan(item.nodeid for item in session.items)
 
