@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import types
 from collections.abc import Iterator
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 
 from conformance.zoo.nodes import Node
 from conformance.zoo.problems import Position
@@ -54,7 +53,7 @@ def check_model(
     """
     try:
         # as JSON, because only there does pydantic's strict mode read a list as a tuple
-        return model.model_validate_json(json.dumps(node.value), strict=True), []
+        return model.model_validate_json(to_json(node.value), strict=True), []
     except ValidationError as error:
         return None, list(_flaws(model, node, error, prefix))
 
