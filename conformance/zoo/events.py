@@ -1,7 +1,7 @@
 """YAML text to parsing events, by libyaml.
 
 Only libyaml's grammar is used, by way of PyYAML: what a scalar means, which keys are
-duplicates and what aliases stand for is decided in :mod:`conformance.zoo.nodes`, by YAML 1.2.
+duplicates and what aliases stand for is decided in :mod:`conformance.zoo.parsing`, by YAML 1.2.
 """
 
 from __future__ import annotations

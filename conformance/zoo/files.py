@@ -8,7 +8,8 @@ from pathlib import Path
 
 from conformance.entry import ZooEntry
 from conformance.zoo.decoding import TextError, decode
-from conformance.zoo.nodes import Branch, Node, parse
+from conformance.zoo.nodes import Branch, Node
+from conformance.zoo.parsing import parse
 from conformance.zoo.problems import START, Findings, Position
 from conformance.zoo.suggest import choices, describe, did_you_mean, quote
 

@@ -47,7 +47,7 @@ def spans(text: str) -> Span:
     """The root of a valid zoo's text.
 
     Args:
-        text: that :func:`conformance.zoo.nodes.parse` reads without a flaw.
+        text: that :func:`conformance.zoo.parsing.parse` reads without a flaw.
     """
     builder = _Builder(text)
     for event in events(text):

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from conformance.adapters import catalog
 from conformance.zoo import read_zoo
-from conformance.zoo.nodes import parse
+from conformance.zoo.parsing import parse
 from conformance.zoo.schema import zoo_schema
 
 FULL = """\

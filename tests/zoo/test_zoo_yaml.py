@@ -13,7 +13,7 @@ from ruamel.yaml.error import YAMLError as StockYamlError
 from conformance.entry import Expectation, Inputs, Source, TensorSpec, ZooEntry
 from conformance.zoo import ZooError, read_zoo
 from conformance.zoo.events import YamlError, events
-from conformance.zoo.nodes import ALIAS_LIMIT, parse
+from conformance.zoo.parsing import ALIAS_LIMIT, parse
 from conformance.zoo.scalars import resolve
 
 ENTRY = """\
