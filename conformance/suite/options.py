@@ -9,7 +9,6 @@ from typing import Literal, cast, get_args
 
 import pytest
 
-from conformance.cache.limit import size_limit
 from conformance.gate_result import RULE_NAMES
 from conformance.locations import default_cache_dir
 
@@ -181,6 +180,9 @@ def read_options(config: pytest.Config) -> ZooOptions:
     named = config.getoption("--zoo")
     zoos = [here / path for path in named] if named else config.getini("zoo")
     if zoos:
+        # the cache's package is large, and this is read by every pytest that has the plugin
+        from conformance.cache.limit import size_limit
+
         try:
             size_limit()
         except ValueError as error:

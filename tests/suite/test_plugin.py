@@ -492,6 +492,20 @@ def test_collecting_imports_no_framework(suite):
     suite.run("--co", "-s").stdout.fnmatch_lines(["LOADED []"])
 
 
+def test_without_a_zoo_next_to_nothing_is_imported(tmp_path, monkeypatch):
+    """A pytest that only has the plugin installed does not wait for what zoos are read with."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    code = (
+        "import sys, pytest\n"
+        "pytest.main(['-q', '-p', 'conformance.plugin'])\n"
+        "heavy = {'pydantic', 'numpy', 'yaml', 'conformance.zoo', 'conformance.cache'}\n"
+        "print('LOADED', sorted(heavy & sys.modules.keys()))\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
 @XDIST
 def test_latencies_are_written_for_pytest_benchmark(suite, workers, every_plugin):
     """``--zoo-benchmark-json`` gives one file of all timed rows, with and without workers."""
