@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -45,24 +45,35 @@ class ZooFile(pytest.File):
         """Export, parity and latency of every case, a case's tests beside each other."""
         here = self.config.invocation_params.dir
         for located in self.config.stash[CASES][self.path]:
+            marks = {name: _mark(name) for name in markers_of(located)}
             for ref in test_refs(located, self.path, here):
                 name = item_name(ref)
                 # spelt out: pytest reads the brackets of a given id as parameters, as it does
                 # those of --lf's memory, but takes them for part of a name it puts together
                 nodeid = f"{self.nodeid}::{name}"
-                yield ZooItem.from_parent(self, name=name, nodeid=nodeid, located=located, ref=ref)
+                yield ZooItem.from_parent(
+                    self, name=name, nodeid=nodeid, located=located, ref=ref, marks=marks
+                )
 
 
 class ZooItem(pytest.Item):
     """One test of one case."""
 
-    def __init__(self, *, located: LocatedCase, ref: TestRef, **kwargs: object) -> None:
+    def __init__(
+        self,
+        *,
+        located: LocatedCase,
+        ref: TestRef,
+        marks: Mapping[str, pytest.Mark],
+        **kwargs: object,
+    ) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
         self.located = located
         self.ref = ref
         self.record: Record | None = None
-        for marker in markers_of(located):
-            self.add_marker(_mark(marker))
+        # as pytest's own functions take theirs: `add_marker` is for one more, later
+        self.own_markers.extend(marks.values())
+        self.keywords.update(marks)
 
     def runtest(self) -> None:
         """Run the test and turn its verdict into pytest's outcome."""
@@ -105,34 +116,32 @@ def test_refs(located: LocatedCase, zoo: Path, here: Path) -> Iterator[TestRef]:
         zoo: the zoo file that was collected; the case may come from a file that it includes.
         here: the folder in which a command would repeat the test.
     """
-    case = located.case
+    case, entry = located.case, located.case.entry
     key, path = case.key, named_from(here, zoo)
     start = f"pytest --zoo {shlex.quote(path)} "
-    place = f"{named_from(here, located.file)}:{located.line}"
+    of_case = partial(
+        TestRef,
+        case=key,
+        model=entry.id,
+        framework=entry.framework_label,
+        task=entry.task,
+        tags=entry.tags,
+        trusted=entry.source.trusted,
+        exporter=case.exporter,
+        opset=case.opset,
+        variant=case.variant,
+        place=f"{named_from(here, located.file)}:{located.line}",
+    )
 
-    def ref(test: TestKind, provider: str | None = None) -> TestRef:
-        identity = key if provider is None else case.id_on(provider)
-        return TestRef(
-            test=test,
-            id=identity,
-            case=key,
-            model=case.entry.id,
-            framework=case.entry.framework_label,
-            task=case.entry.task,
-            tags=case.entry.tags,
-            trusted=case.entry.source.trusted,
-            exporter=case.exporter,
-            opset=case.opset,
-            variant=case.variant,
-            provider=provider,
-            place=place,
-            repro=start + shlex.quote(f"{path}::test_{test}[{identity}]"),
-        )
+    def ref(test: TestKind, identity: str, provider: str | None = None) -> TestRef:
+        repro = start + shlex.quote(f"{path}::test_{test}[{identity}]")
+        return of_case(test=test, id=identity, provider=provider, repro=repro)
 
-    yield ref(TestKind.EXPORT)
-    for provider in case.entry.providers:
-        yield ref(TestKind.PARITY, provider)
-        yield ref(TestKind.LATENCY, provider)
+    yield ref(TestKind.EXPORT, key)
+    for provider in entry.providers:
+        identity = case.id_on(provider)
+        yield ref(TestKind.PARITY, identity, provider)
+        yield ref(TestKind.LATENCY, identity, provider)
 
 
 def item_name(ref: TestRef) -> str:
@@ -148,10 +157,10 @@ def markers_of(located: LocatedCase) -> list[str]:
 
 
 @cache
-def _mark(name: str) -> pytest.MarkDecorator:
+def _mark(name: str) -> pytest.Mark:
     """A marker, made once: tests by the thousand share a few."""
-    mark: pytest.MarkDecorator = getattr(pytest.mark, name)
-    return mark
+    decorator: pytest.MarkDecorator = getattr(pytest.mark, name)
+    return decorator.mark
 
 
 def failure_text(record: Record, place: str) -> str:
