@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from hypothesis import HealthCheck, example, given, reject, settings
@@ -12,6 +13,7 @@ from ruamel.yaml.error import YAMLError as StockYamlError
 
 from conformance.entry import Expectation, Inputs, Source, TensorSpec, ZooEntry
 from conformance.zoo import ZooError, read_zoo
+from conformance.zoo.decoding import HOSTILE
 from conformance.zoo.events import YamlError, events
 from conformance.zoo.parsing import ALIAS_LIMIT, parse
 from conformance.zoo.scalars import resolve
@@ -227,6 +229,17 @@ def test_a_binary_file_is_refused_at_once(problems_of):
         "zoo.yaml:1:1: control character U+0000 is not allowed in a zoo",
         "zoo.yaml:2:1: control character U+0001 is not allowed in a zoo",
     ]
+
+
+def test_what_is_hostile_is_known_of_every_character():
+    """Refused are controls, what is no character, and what reorders or ends a line; no more."""
+    controls = {*range(0x20), *range(0x7F, 0xA0)} - {*map(ord, "\t\n\r")}
+    no_text = {*range(0xD800, 0xE000), 0xFEFF, 0xFFFE, 0xFFFF}
+    marks = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+    separators = {0x2028, 0x2029}
+    every = "".join(map(chr, range(sys.maxunicode + 1)))
+    found = {ord(character) for character in HOSTILE.findall(every)}
+    assert found == controls | no_text | marks | separators
 
 
 def test_a_byte_order_mark_is_no_error(write, frameworks):
