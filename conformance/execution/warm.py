@@ -14,8 +14,8 @@ from conformance.execution.contract import Completed, Spec
 from conformance.machine import installed_versions
 from conformance.model import Case, prepare
 
-#: numpy imports it at the first ``numpy.unique``.
-_LATE_MODULES = ("numpy.ma",)
+#: numpy imports its own at the first ``numpy.unique``, a child ours when it has its spec.
+_LATE_MODULES = ("numpy.ma", "conformance.execution.process")
 
 
 def warm() -> None:

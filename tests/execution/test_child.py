@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -151,3 +152,54 @@ def test_forked_children_report_their_peak_memory(tmp_path):
         assert executor.run(spec).peak_rss_bytes > 1_000_000
     finally:
         executor.close()
+
+
+@pytest.fixture
+def forked(tmp_path):
+    """An executor of forked children that has run a spec: the child for the next one waits."""
+    executor = ForkedChildren({"PYTHONPATH": HERE})
+    spec = Spec("targets:returns_its_pid", {}, tmp_path, tmp_path / "p.json", 60.0)
+    yield executor, spec, executor.run(spec).value["pid"]
+    executor.close()
+
+
+def _waiting_child():
+    import psutil
+
+    (server,) = psutil.Process().children()
+    deadline = time.monotonic() + 10
+    while not (found := server.children()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forking is proven on Linux only")
+def test_the_next_spec_goes_to_a_child_that_waits_for_it(forked):
+    """A child is forked ahead, and every spec has one of its own."""
+    executor, spec, first = forked
+    waiting = _waiting_child().pid
+    assert executor.run(spec).value["pid"] == waiting != first
+    assert _waiting_child().pid not in (first, waiting)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forking is proven on Linux only")
+def test_a_child_that_was_killed_while_it_waited_is_replaced(forked):
+    """No spec is lost with a child that had none yet."""
+    executor, spec, first = forked
+    waiting = _waiting_child()
+    waiting.kill()
+    while waiting.status() != "zombie":
+        time.sleep(0.01)
+    assert executor.run(spec).value["pid"] not in (first, waiting.pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forking is proven on Linux only")
+def test_a_child_that_waits_ends_with_the_executor(forked):
+    """Nothing is left waiting for a spec that will not come."""
+    import psutil
+
+    executor, _, _ = forked
+    waiting = _waiting_child()
+    executor.close()
+    assert not psutil.wait_procs([waiting], timeout=10)[1]
