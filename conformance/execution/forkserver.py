@@ -112,13 +112,14 @@ def _given(spec: str, spare: _Child | None, answers: TextIO) -> _Child:
 def _live(orders: int) -> NoReturn:
     """Be a child: wait for a spec, perform it, end."""
     from conformance.execution.contract import OUTPUT_LOG, Spec
-    from conformance.execution.process import perform
+    from conformance.execution.process import perform, practise
     from conformance.model import from_json
 
     try:
         os.setsid()  # its own process group: whatever it starts is killed with it
         die_with_parent()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        practise()
         with os.fdopen(orders, encoding="utf-8") as pipe:
             file = pipe.read()
         if file:  # else the parent is gone

@@ -34,6 +34,21 @@ def call(spec: Spec) -> Completed:
     return Completed(hide_secrets_in(value), None)
 
 
+def practise() -> None:
+    """Do for nothing what is done around every target.
+
+    After a fork, the first touch of each page copies it: a child that waits has time for that.
+    """
+    spec = Spec(f"{__name__}:nothing", {}, Path(), Path(), 0.0)
+    from_json(Spec, json.loads(json.dumps(to_json(spec))))
+    json.dumps(to_json(call(spec)))
+
+
+def nothing(payload: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - a target
+    """A target that does nothing."""
+    return {}
+
+
 def perform(spec: Spec) -> None:
     """Run the target and write ``result.json`` into the work folder, whole or not at all."""
     result = spec.workdir / f"{RESULT}.partial"
