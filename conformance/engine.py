@@ -105,14 +105,15 @@ class Engine:
                 found, failure=failure, owner=TestKind.LATENCY, last_stage=Stage.LATENCY
             )
         judged = self._judged(located.case, ref, found)
+        # the zoo's own words are among these
+        reason, link, details = hide_secrets_in([judged.reason, judged.link, judged.details])
         record = Record(
             ref=ref,
             verdict=judged.verdict,
             stage=judged.stage,
-            # the zoo's own words are among these
-            reason=hide_secrets_in(judged.reason),
-            link=hide_secrets_in(judged.link),
-            details=hide_secrets_in(judged.details),
+            reason=reason,
+            link=link,
+            details=details,
             started=started,
             duration_s=round(seconds, 6),
             worker=self._settings.worker,
