@@ -302,6 +302,7 @@ ENTRIES = st.lists(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @example(zoo={"models": [], "include": ["\n"]})
+@example(zoo={"models": [{"id": None, "calibration": None, "variants": [[]]}]})
 @given(
     zoo=st.fixed_dictionaries(
         {"models": ENTRIES | ZOO_DATA}, optional={"defaults": ZOO_DATA, "include": ZOO_DATA}
