@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import selectors
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from conformance.execution.contract import (
 from conformance.execution.limits import LOOK_EVERY_SECONDS, exceeded, exceeded_at_end
 from conformance.execution.process import read_result
 from conformance.execution.progress import read_activity
+from conformance.execution.server import Server
 from conformance.model import Stage, Verdict, to_json
 from conformance.redaction import hide_secrets
 
@@ -41,8 +41,6 @@ _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TQDM_DISABLE": "1"}
 _SECONDS_TO_DIE = 5.0
 _SECONDS_TO_PRELOAD = 300.0
 _SECONDS_TO_FORK = 60.0
-#: More than the two lines that a child's life is told in.
-_PIPE_BYTES = 4096
 #: How a child's end is told.
 _End = TypeVar("_End")
 
@@ -70,7 +68,7 @@ class ForkedChildren:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = _environment(environment)
-        self._servers: dict[tuple[str, ...], _Server] = {}
+        self._servers: dict[tuple[str, ...], Server] = {}
         self._unforkable: set[tuple[str, ...]] = set()
         self._spawned = SpawnedChildren(environment)
 
@@ -102,13 +100,13 @@ class ForkedChildren:
             server.end()
         self._servers.clear()
 
-    def _server(self, preload: tuple[str, ...]) -> _Server | None:
+    def _server(self, preload: tuple[str, ...]) -> Server | None:
         """The parent for these modules; None where children must not be forked."""
         server = self._servers.get(preload)
         if preload in self._unforkable or (server is not None and server.lives):
             return server
         # noted before it is ready, so that whatever interrupts us finds it to end
-        server = self._servers[preload] = _Server(preload, self._environment)
+        server = self._servers[preload] = Server(preload, self._environment)
         # importing the preloaded modules does not count to the entry's timeout
         ready = server.answer(_SECONDS_TO_PRELOAD)
         if ready:
@@ -129,61 +127,6 @@ class ForkedChildren:
         modules = ", ".join(spec.preload)
         reason = f"the process that preloads {modules} ended with {how}; try it in a new process"
         return Completed(None, Failure(Verdict.INFRA_ERROR, _stage_of(spec), reason, None))
-
-
-class _Server:
-    """A parent that forks children: takes a line for each, gives lines back."""
-
-    def __init__(self, preload: tuple[str, ...], environment: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "conformance.execution.forkserver", *preload],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C is ours to handle, not the server's
-        )
-        #: What it has answered and nobody has asked for yet.
-        self._unread = b""
-
-    @property
-    def lives(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.poll() is None
-
-    def order(self, spec: Path) -> None:
-        """Have a child forked for a spec."""
-        if self._process.stdin is None:
-            raise RuntimeError("the fork server was started without pipes")
-        self._process.stdin.write(f"{spec}\n".encode())
-
-    def answer(self, timeout_s: float) -> bytes | None:
-        """Its next line: None when it takes longer, empty when the process is gone."""
-        if self._process.stdout is None:
-            raise RuntimeError("the fork server was started without pipes")
-        deadline = time.monotonic() + timeout_s
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._unread:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    return None
-                more = self._process.stdout.read(_PIPE_BYTES)
-                if not more:
-                    return b""
-                self._unread += more
-        line, _, self._unread = self._unread.partition(b"\n")
-        return line
-
-    def wait(self) -> int:
-        """How it ended; it has closed its output."""
-        return self._process.wait()
-
-    def end(self) -> int:
-        """Kill it and close its pipes; how it ended, if it had before."""
-        self._process.kill()
-        self._process.communicate()
-        return self._process.returncode
 
 
 class SpawnedChildren:
