@@ -156,17 +156,20 @@ def test_forked_children_report_their_peak_memory(tmp_path):
 
 @pytest.fixture
 def forked(tmp_path):
-    """An executor of forked children that has run a spec: the child for the next one waits."""
+    """An executor of forked children that has run a spec, and its server; the next child waits."""
+    import psutil
+
+    # this process may have others, of other tests
+    before = psutil.Process().children()
     executor = ForkedChildren({"PYTHONPATH": HERE})
     spec = Spec("targets:returns_its_pid", {}, tmp_path, tmp_path / "p.json", 60.0)
-    yield executor, spec, executor.run(spec).value["pid"]
+    first = executor.run(spec).value["pid"]
+    (server,) = set(psutil.Process().children()) - set(before)
+    yield executor, server, spec, first
     executor.close()
 
 
-def _waiting_child():
-    import psutil
-
-    (server,) = psutil.Process().children()
+def _waiting_child(server):
     deadline = time.monotonic() + 10
     while not (found := server.children()):
         assert time.monotonic() < deadline
@@ -177,17 +180,17 @@ def _waiting_child():
 @pytest.mark.skipif(sys.platform != "linux", reason="forking is proven on Linux only")
 def test_the_next_spec_goes_to_a_child_that_waits_for_it(forked):
     """A child is forked ahead, and every spec has one of its own."""
-    executor, spec, first = forked
-    waiting = _waiting_child().pid
+    executor, server, spec, first = forked
+    waiting = _waiting_child(server).pid
     assert executor.run(spec).value["pid"] == waiting != first
-    assert _waiting_child().pid not in (first, waiting)
+    assert _waiting_child(server).pid not in (first, waiting)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forking is proven on Linux only")
 def test_a_child_that_was_killed_while_it_waited_is_replaced(forked):
     """No spec is lost with a child that had none yet."""
-    executor, spec, first = forked
-    waiting = _waiting_child()
+    executor, server, spec, first = forked
+    waiting = _waiting_child(server)
     waiting.kill()
     while waiting.status() != "zombie":
         time.sleep(0.01)
@@ -199,7 +202,7 @@ def test_a_child_that_waits_ends_with_the_executor(forked):
     """Nothing is left waiting for a spec that will not come."""
     import psutil
 
-    executor, _, _ = forked
-    waiting = _waiting_child()
+    executor, server, _, _ = forked
+    waiting = _waiting_child(server)
     executor.close()
     assert not psutil.wait_procs([waiting], timeout=10)[1]
