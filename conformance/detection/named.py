@@ -124,8 +124,10 @@ def not_here(name: str) -> str:
     path = Path(name.partition("#")[0])
     if ":" in name or _is_there(path):
         return ""
-    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = did_you_mean(path.name, beside)
+    try:
+        close = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir()])
+    except OSError:
+        close = ""  # no folder that could be looked into
     return f" (taken for a hub id, since there is no file or folder '{path}' here{close})"
 
 

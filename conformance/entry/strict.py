@@ -20,7 +20,7 @@ class Strict(BaseModel):
     def _differs(self, name: str) -> bool:
         """Whether a field is other than its default; not "was given", which dumping loses."""
         if name not in self.model_fields_set:
-            return False  # nearly always; looking up the default takes longer
+            return False  # what was not given is its default, and most fields are not
         return bool(getattr(self, name) != type(self).model_fields[name].default)
 
 

@@ -184,6 +184,7 @@ def test_a_mistyped_path_is_told_as_what_it_may_be(tmp_path, monkeypatch):
         "did you mean 'bert-base'?)"
     )
     assert "did you mean" not in not_here("org/name@v1")
+    assert "did you mean" not in not_here("x" * 5000 + "/name")
     assert not_here("models/bert-base") == not_here("hf:org/name") == not_here("https://a/b") == ""
 
 
